@@ -1,0 +1,1 @@
+"""The parts of generate.py: reading declarations, the synopsis grammar, and what is written from them."""

@@ -1,0 +1,69 @@
+#include "server/call.h"
+
+#include <ctype.h>
+
+#include "base/hash.h"
+#include "server/config.h"
+#include "server/server.h"
+
+/* Handlers mostly ask for their keys in the order in which they were collected. */
+struct key call_key(struct call *c, unsigned arg) {
+	struct slice name = c->argv[arg];
+	for (unsigned tried = 0; tried < c->_key_count; tried++) {
+		const struct call_key_slot *slot = &c->_keys[c->_key_next];
+		c->_key_next = c->_key_next + 1 < c->_key_count ? c->_key_next + 1 : 0;
+		if (slot->arg == arg) return (struct key){ name.ptr, name.len, slot->hash };
+	}
+	return key_of(name);
+}
+
+bool call_int(struct call *c, unsigned arg, int64_t *value, const char *error) {
+	if (number_parse_i64(c->argv[arg], value)) return true;
+	reply_error(c->reply, error ? error : ERR_NOT_INTEGER);
+	return false;
+}
+
+bool call_int32(struct call *c, unsigned arg, int64_t *value, const char *error) {
+	if (!call_int(c, arg, value, error)) return false;
+	if (*value >= INT32_MIN && *value <= INT32_MAX) return true;
+	reply_error(c->reply, error ? error : ERR_NOT_INT32);
+	return false;
+}
+
+bool call_read_string(struct call *c, const struct key *key, struct slice *value, char *scratch) {
+	const struct entry *e = store_find(c->view, key);
+	*value = slice_of(NULL, 0);
+	if (!e) return true;
+	if (entry_type(e) != VALUE_STRING) {
+		reply_error(c->reply, ERR_WRONGTYPE);
+		return false;
+	}
+	*value = entry_string(e, scratch);
+	/* An empty value is not a missing one: its pointer is set. */
+	if (!value->ptr) value->ptr = "";
+	return true;
+}
+
+bool call_write_string(struct call *c, const struct key *key, struct entry **e) {
+	*e = store_find_write(c->view, key);
+	if (!*e || entry_type(*e) == VALUE_STRING) return true;
+	reply_error(c->reply, ERR_WRONGTYPE);
+	return false;
+}
+
+const char *call_name(const struct call *c) {
+	return c->command->full_name;
+}
+
+const char *call_upper_name(const struct command *cmd) {
+	static _Thread_local char upper[32];
+	const char *name = cmd->parent ? cmd->parent->name : cmd->name;
+	size_t i = 0;
+	for (; name[i] && i < sizeof(upper) - 1; i++) upper[i] = (char)toupper((unsigned char)name[i]);
+	upper[i] = '\0';
+	return upper;
+}
+
+uint64_t call_max_string(const struct call *c) {
+	return worker_config(c->worker)->values.proto_max_bulk_len;
+}

@@ -1,0 +1,323 @@
+/* One command: found, checked, gated, run, counted. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "server/redact.h"
+#include "server/server.h"
+#include "server/transaction.h"
+
+enum { MAX_ECHOED_ARGS_BYTES = 128 };
+
+/* ---- Ahead of the batch: commands, keys, cache lines ---- */
+
+static const struct command *find_command(const struct worker *w, const struct request *request) {
+	const struct command *cmd = w->server->commands->lookup(request->argv[0]);
+	if (!cmd || !(cmd->flags & CMD_CONTAINER) || request->argc < 2) return cmd;
+	const struct command *sub = command_find_subcommand(cmd, request->argv[1]);
+	return sub ? sub : cmd;
+}
+
+struct collect {
+	struct worker *worker;
+	const struct slice *argv;
+};
+
+static void collect_key(void *context, unsigned arg, uint32_t spec_flags) {
+	(void)spec_flags;
+	struct collect *k = context;
+	struct worker *w = k->worker;
+	if (w->key_slot_count == w->key_slot_cap) {
+		w->key_slot_cap = w->key_slot_cap ? w->key_slot_cap * 2 : 256;
+		w->key_slots = mem_realloc(w->key_slots, w->key_slot_cap * sizeof(w->key_slots[0]));
+	}
+	uint64_t hash = hash_slice(k->argv[arg]);
+	w->key_slots[w->key_slot_count++] =
+		(struct call_key_slot){ hash, arg, store_shard_of(w->server->store, hash) };
+}
+
+static bool arity_fits(const struct command *cmd, unsigned argc) {
+	return cmd->arity >= 0 ? (int)argc == cmd->arity : (int)argc >= -cmd->arity;
+}
+
+static void collect_keys(struct worker *w, struct batch_item *item) {
+	item->first_key = w->key_slot_count;
+	const struct command *cmd = item->command;
+	if (cmd && cmd->gate == GATE_KEYS && arity_fits(cmd, item->request.argc)) {
+		struct collect k = { w, item->request.argv };
+		if (cmd->only_key > 0)
+			collect_key(&k, (unsigned)cmd->only_key, 0);
+		else
+			command_each_key(cmd, item->request.argc, item->request.argv, collect_key, &k);
+	}
+	item->key_count = w->key_slot_count - item->first_key;
+}
+
+void dispatch_prepare(struct worker *w, struct client *c, unsigned count) {
+	w->key_slot_count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		w->batch[i].command = find_command(w, &w->batch[i].request);
+		collect_keys(w, &w->batch[i]);
+	}
+	/* A lone request gains nothing from fetching what it reads next anyway. */
+	if (w->key_slot_count < 2) return;
+	struct view v = store_view(w->server->store, c->db, &w->stats.store, c);
+	for (unsigned i = 0; i < w->key_slot_count; i++) store_prefetch(&v, w->key_slots[i].hash);
+	for (unsigned i = 0; i < w->key_slot_count; i++) store_prefetch_entry(&v, w->key_slots[i].hash);
+}
+
+/* ---- Refusing ---- */
+
+static void count_error(struct worker *w, const struct reply *r) {
+	STAT_ADD(w->stats.error_replies, r->errors);
+	error_stats_count(r->error_code);
+}
+
+static void reject(struct worker *w, const struct command *cmd, struct reply *r) {
+	if (cmd) STAT_ADD(w->command_stats[cmd->id].rejected, 1);
+	count_error(w, r);
+}
+
+static void say_unknown(const struct request *request, struct reply *r) {
+	struct buffer text = { 0 };
+	struct slice name = request->argv[0];
+	buffer_appendf(&text, "ERR unknown command '%.*s', with args beginning with: ",
+		(int)(name.len < MAX_ECHOED_ARGS_BYTES ? name.len : MAX_ECHOED_ARGS_BYTES), name.ptr);
+	size_t echoed = 0;
+	for (unsigned i = 1; i < request->argc && echoed < MAX_ECHOED_ARGS_BYTES; i++) {
+		size_t room = MAX_ECHOED_ARGS_BYTES - echoed;
+		struct slice arg = request->argv[i];
+		size_t len = arg.len < room ? arg.len : room;
+		size_t before = text.len;
+		buffer_append_char(&text, '\'');
+		buffer_append(&text, arg.ptr, len);
+		buffer_append(&text, "' ", 2);
+		echoed += text.len - before;
+	}
+	buffer_append_char(&text, '\0');
+	/* A NUL inside an argument would end the text early, as it does in Redis. */
+	reply_error(r, text.data);
+	buffer_release(&text);
+}
+
+static bool is_protected_off(const struct server *s, const struct client *c, const struct command *cmd) {
+	if (!(cmd->flags & CMD_PROTECTED)) return false;
+	enum settings_permission permission = s->config->values.enable_debug_command;
+	return permission == PERMISSION_NO || (permission == PERMISSION_LOCAL && !client_is_local(c));
+}
+
+/* The name as errors quote it: the container's with its subcommand behind a bar. */
+static bool is_acceptable(struct worker *w, struct client *c, const struct batch_item *item, struct reply *r) {
+	const struct command *cmd = item->command;
+	const struct request *request = &item->request;
+	if (!cmd) {
+		say_unknown(request, r);
+		return false;
+	}
+	if (cmd->flags & CMD_CONTAINER && request->argc >= 2 && !cmd->handler) {
+		reply_errorf(r, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+			(int)(request->argv[1].len < 128 ? request->argv[1].len : 128), request->argv[1].ptr, call_upper_name(cmd));
+		return false;
+	}
+	if (!arity_fits(cmd, request->argc) || !cmd->handler) {
+		reply_errorf(r, "ERR wrong number of arguments for '%s' command", cmd->full_name);
+		return false;
+	}
+	if (is_protected_off(w->server, c, cmd)) {
+		reply_error(r, ERR_DEBUG_OFF);
+		return false;
+	}
+	if (!(c->flags & CLIENT_AUTHENTICATED) && !(cmd->flags & CMD_NO_AUTH)) {
+		reply_error(r, ERR_NOAUTH);
+		return false;
+	}
+	if (c->transaction && cmd->flags & CMD_NO_MULTI) {
+		reply_error(r, "ERR Command not allowed inside a transaction");
+		return false;
+	}
+	return true;
+}
+
+/* ---- The gate ---- */
+
+/* The shards of the keys, ascending, each once. Insertion sort: commands have few keys, and MSET's thousands are rare
+ * enough to sort properly beyond that. */
+static int compare_shards(const void *a, const void *b) {
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+static unsigned sort_shards(struct worker *w, const struct call_key_slot *slots, unsigned count) {
+	if (count > w->shard_cap) {
+		w->shard_cap = count * 2;
+		w->shards = mem_realloc(w->shards, w->shard_cap * sizeof(w->shards[0]));
+	}
+	for (unsigned i = 0; i < count; i++) w->shards[i] = slots[i].shard;
+	qsort(w->shards, count, sizeof(w->shards[0]), compare_shards);
+	unsigned distinct = 0;
+	for (unsigned i = 0; i < count; i++)
+		if (distinct == 0 || w->shards[distinct - 1] != w->shards[i]) w->shards[distinct++] = w->shards[i];
+	return distinct;
+}
+
+static void run_with_keys(struct worker *w, struct call *call) {
+	struct gate *gate = &w->server->gate;
+	if (!gate->shared || call->_key_count == 0) {
+		call->command->handler(call);
+		return;
+	}
+	if (call->_key_count == 1) {
+		uint32_t shard = call->_keys[0].shard;
+		gate_lock(gate, shard);
+		call->command->handler(call);
+		gate_unlock(gate, shard);
+		return;
+	}
+	unsigned count = sort_shards(w, call->_keys, call->_key_count);
+	for (unsigned i = 0; i < count; i++) gate_lock(gate, w->shards[i]);
+	call->command->handler(call);
+	for (unsigned i = count; i > 0; i--) gate_unlock(gate, w->shards[i - 1]);
+}
+
+static void run_gated(struct worker *w, struct call *call) {
+	switch (call->command->gate) {
+	case GATE_KEYS: run_with_keys(w, call); break;
+	case GATE_NONE:
+	case GATE_WALK: call->command->handler(call); break;
+	case GATE_WORLD:
+		gate_take_world(&w->member);
+		call->view->flags |= VIEW_HAS_WORLD;
+		call->command->handler(call);
+		gate_drop_world(&w->member);
+		break;
+	}
+}
+
+/* ---- Running ---- */
+
+static void refresh_time(struct worker *w) {
+	if (w->command_ticks < w->refresh_ticks) return;
+	w->now_ms = clock_wall_ms();
+	w->refresh_ticks = w->command_ticks + w->ticks_per_ms / 4;
+}
+
+static void log_slow_command(struct worker *w, const struct client *c, const struct call *call, int64_t duration_us) {
+	struct slice shown[SLOWLOG_MAX_ARGS];
+	redact_args(call->command, call->argc < SLOWLOG_MAX_ARGS ? call->argc : SLOWLOG_MAX_ARGS, call->argv, shown);
+	slowlog_add(&w->server->slowlog, (size_t)w->server->config->values.slowlog_max_len, w->now_ms / 1000, duration_us,
+		call->argc, shown, c->peer, c->name ? c->name : "");
+}
+
+static void count_command(struct worker *w, struct client *c, const struct call *call) {
+	uint64_t now = clock_ticks();
+	uint64_t ns = clock_ticks_to_ns(now - w->command_ticks);
+	w->command_ticks = now;
+	struct command_stats *stats = &w->command_stats[call->command->id];
+	STAT_ADD(stats->calls, 1);
+	STAT_ADD(stats->ns, ns);
+	STAT_ADD(stats->latency[latency_bucket(ns)], 1);
+	STAT_ADD(w->stats.commands, 1);
+	c->commands++;
+	if (__builtin_expect(call->reply->errors > 0, 0)) {
+		STAT_ADD(stats->failed, 1);
+		count_error(w, call->reply);
+	}
+	const struct settings *settings = &w->server->config->values;
+	int64_t slow_us = settings->slowlog_log_slower_than;
+	if (__builtin_expect(slow_us >= 0 && ns / 1000 >= (uint64_t)slow_us, 0) && !(call->command->flags & CMD_SKIP_SLOWLOG))
+		log_slow_command(w, c, call, (int64_t)(ns / 1000));
+}
+
+static bool waits_for_pause(struct worker *w, const struct client *c, const struct command *cmd) {
+	const struct server *s = w->server;
+	if (s->pause == PAUSE_NONE || w->now_ms >= s->pause_until_ms) return false;
+	if (s->pause == PAUSE_ALL) return strcmp(cmd->full_name, "client|unpause") != 0;
+	return cmd->flags & (CMD_WRITE | CMD_MAY_REPLICATE) || transaction_has(c, cmd, CMD_WRITE | CMD_MAY_REPLICATE);
+}
+
+static void tell_monitors(
+	struct worker *w, const struct client *c, const struct command *cmd, unsigned argc, const struct slice *argv) {
+	if (w->attention & ATTENTION_MONITOR && !(cmd->flags & (CMD_SKIP_MONITOR | CMD_ADMIN)))
+		monitor_feed(w, c, cmd, argc, argv);
+}
+
+/* Queued commands are shown when they run, EXEC itself behind them. */
+static bool waits_for_exec(const struct client *c, const struct command *cmd) {
+	return c->transaction && (!(cmd->flags & CMD_IN_MULTI) || strcmp(cmd->full_name, "exec") == 0);
+}
+
+/* What only matters while somebody monitors or has paused the clients. False: not now. */
+static bool attend(struct worker *w, struct client *c, const struct batch_item *item) {
+	if (w->attention & ATTENTION_PAUSE && waits_for_pause(w, c, item->command)) {
+		c->flags |= CLIENT_PAUSED;
+		w->has_paused = true;
+		poller_change(&w->poller, c->fd, c->flags & CLIENT_WANTS_WRITE ? POLLER_WRITE : 0, c);
+		return false;
+	}
+	if (!waits_for_exec(c, item->command)) tell_monitors(w, c, item->command, item->request.argc, item->request.argv);
+	return true;
+}
+
+static void start_view(struct worker *w, struct client *c, const struct command *cmd) {
+	w->view = store_view(w->server->store, c->db, &w->stats.store, c);
+	w->view.now_ms = w->now_ms;
+	if (c->flags & CLIENT_NO_TOUCH && strcmp(cmd->name, "touch") != 0) w->view.flags |= VIEW_NO_TOUCH;
+}
+
+static void end_view(struct worker *w) {
+	if (__builtin_expect(w->view.earliest_ms < w->next_expiry_ms, 0)) w->next_expiry_ms = w->view.earliest_ms;
+}
+
+void dispatch_run_queued(struct worker *w, struct client *c, const struct queued *q) {
+	struct reply reply;
+	reply_start(&reply, &w->out, c->proto);
+	if (__builtin_expect(w->attention != 0, 0)) tell_monitors(w, c, q->command, q->argc, q->argv);
+	start_view(w, c, q->command);
+	if (gate_has_world(&w->member)) w->view.flags |= VIEW_HAS_WORLD;
+	struct call call = { .command = q->command, .argc = q->argc, .argv = q->argv, .reply = &reply, .view = &w->view,
+		.client = c, .worker = w, ._key_count = q->key_count, ._keys = q->keys };
+	w->current_call = &call;
+	c->last_command = q->command;
+	q->command->handler(&call);
+	w->current_call = NULL;
+	count_command(w, c, &call);
+	end_view(w);
+}
+
+bool dispatch_run(struct worker *w, struct client *c, struct batch_item *item) {
+	struct reply reply;
+	const struct command *cmd = item->command;
+	size_t reply_at = w->out.len;
+	reply_start(&reply, &w->out, c->proto);
+	refresh_time(w);
+	if (!is_acceptable(w, c, item, &reply)) {
+		transaction_refused(c, cmd, &reply, reply_at);
+		reject(w, cmd, &reply);
+	} else if (__builtin_expect(w->attention != 0, 0) && !attend(w, c, item)) {
+		return false;
+	} else if (c->transaction && !(cmd->flags & CMD_IN_MULTI)) {
+		transaction_queue(c, item, &reply);
+		c->last_command = cmd;
+		w->command_ticks = clock_ticks();
+	} else {
+		start_view(w, c, cmd);
+		struct call call = { .command = cmd, .argc = item->request.argc, .argv = item->request.argv, .reply = &reply,
+			.view = &w->view, .client = c, .worker = w, ._key_count = item->key_count,
+			._keys = w->key_slots + item->first_key };
+		w->current_call = &call;
+		c->last_command = cmd;
+		run_gated(w, &call);
+		w->current_call = NULL;
+		count_command(w, c, &call);
+		end_view(w);
+	}
+	/* CLIENT REPLY: what was written is taken back. */
+	if (__builtin_expect(c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT), 0)) {
+		if (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) w->out.len = reply_at;
+		c->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
+		if (c->flags & CLIENT_REPLY_SKIP_NEXT)
+			c->flags = (c->flags & ~(uint32_t)CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP;
+	}
+	return true;
+}

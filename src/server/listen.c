@@ -1,0 +1,194 @@
+/* Listening and accepting. Worker 0 accepts; each connection goes to the worker that has the fewest. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "net/socket.h"
+#include "server/server.h"
+
+enum { ACCEPTS_PER_TURN = 1000, REFUSAL_BYTES = 64 };
+
+static const char maxclients_error[] = "-ERR max number of clients reached\r\n";
+static const char protected_error[] =
+	"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default "
+	"user. In this mode connections are only accepted from the loopback interface. If you want to connect from external "
+	"computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command "
+	"'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is "
+	"running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this "
+	"change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and "
+	"setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just "
+	"for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default "
+	"user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the "
+	"outside.\r\n";
+
+static bool add_listener(struct server *s, int fd, bool is_unix) {
+	if (s->listener_count == SERVER_MAX_LISTENERS) {
+		close(fd);
+		return false;
+	}
+	struct listener *l = &s->listeners[s->listener_count];
+	*l = (struct listener){ fd, is_unix, s };
+	/* An odd tag tells a listener from a client, see worker.c. */
+	if (!poller_add(&s->workers[0].poller, fd, POLLER_READ, (char *)l + 1)) {
+		close(fd);
+		return false;
+	}
+	s->listener_count++;
+	return true;
+}
+
+static bool listen_tcp(struct server *s, const char *address, unsigned *opened) {
+	const struct settings *settings = &s->config->values;
+	bool optional = address[0] == '-', unavailable = false;
+	if (optional) address++;
+	char error[SOCKET_ERROR_MAX];
+	int fd = socket_listen_tcp(address, (int)settings->port, (int)settings->tcp_backlog, error, &unavailable);
+	if (fd < 0 && optional && unavailable) return true;
+	if (fd < 0) {
+		log_warning("Warning: Could not create server TCP listening socket %s:%d: %s", address, (int)settings->port, error);
+		return unavailable && settings->bind.count > 1 && strcmp(address, "::*") == 0;
+	}
+	(*opened)++;
+	return add_listener(s, fd, false);
+}
+
+static bool listen_all_tcp(struct server *s) {
+	const struct settings *settings = &s->config->values;
+	unsigned opened = 0;
+	if (settings->port == 0) return true;
+	for (size_t i = 0; i < settings->bind.count; i++) {
+		if (listen_tcp(s, settings->bind.items[i], &opened)) continue;
+		log_warning("Failed listening on port %d (tcp), aborting.", (int)settings->port);
+		return false;
+	}
+	if (opened > 0 || settings->bind.count == 0) return true;
+	log_warning("Failed listening on port %d (tcp), aborting.", (int)settings->port);
+	return false;
+}
+
+static void close_kind(struct server *s, bool is_unix) {
+	unsigned kept = 0;
+	for (unsigned i = 0; i < s->listener_count; i++) {
+		if (s->listeners[i].is_unix == is_unix) {
+			poller_remove(&s->workers[0].poller, s->listeners[i].fd);
+			close(s->listeners[i].fd);
+			continue;
+		}
+		if (kept != i) {
+			poller_remove(&s->workers[0].poller, s->listeners[i].fd);
+			s->listeners[kept] = s->listeners[i];
+			if (!poller_add(&s->workers[0].poller, s->listeners[kept].fd, POLLER_READ, (char *)&s->listeners[kept] + 1))
+				log_warning("A listening socket cannot be watched any more: %s", strerror(errno));
+		}
+		kept++;
+	}
+	s->listener_count = kept;
+}
+
+bool server_listen_again(struct server *s) {
+	close_kind(s, false);
+	return listen_all_tcp(s);
+}
+
+static bool listen_unix(struct server *s) {
+	const struct settings *settings = &s->config->values;
+	if (!settings->unixsocket[0]) return true;
+	char error[SOCKET_ERROR_MAX];
+	int fd = socket_listen_unix(
+		settings->unixsocket, (mode_t)settings->unixsocketperm, (int)settings->tcp_backlog, error);
+	if (fd >= 0) return add_listener(s, fd, true);
+	log_warning("Failed opening Unix socket: %s", error);
+	return false;
+}
+
+bool server_listen(struct server *s) {
+	if (!listen_all_tcp(s) || !listen_unix(s)) return false;
+	if (s->listener_count > 0) return true;
+	log_warning("Configured to not listen anywhere, exiting.");
+	return false;
+}
+
+void server_close_listeners(struct server *s) {
+	close_kind(s, false);
+	close_kind(s, true);
+	if (!s->config->values.unixsocket[0]) return;
+	log_notice("Removing the unix socket file.");
+	unlink(s->config->values.unixsocket);
+}
+
+/* ---- Accepting ---- */
+
+struct adoption {
+	struct message message;
+	int fd;
+	uint64_t id;
+	uint32_t flags;
+};
+
+static void adopt(struct worker *owner, struct message *m) {
+	struct adoption *a = (struct adoption *)m;
+	const char *unix_path = a->flags & CLIENT_UNIX ? owner->server->config->values.unixsocket : NULL;
+	client_new(owner, a->fd, a->id, a->flags, unix_path);
+	mem_free(a);
+}
+
+static struct worker *least_busy(struct server *s) {
+	struct worker *best = &s->workers[0];
+	for (unsigned i = 1; i < s->worker_count; i++)
+		if (STAT_READ(s->workers[i].assigned) < STAT_READ(best->assigned)) best = &s->workers[i];
+	return best;
+}
+
+static void refuse(struct worker *w, int fd, const char *text, size_t len) {
+	ssize_t done = send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)done; /* a courtesy; the connection ends either way */
+	close(fd);
+	STAT_ADD(w->stats.rejected_connections, 1);
+}
+
+static void welcome(struct worker *w, struct listener *l, int fd) {
+	struct server *s = w->server;
+	const struct settings *settings = &s->config->values;
+	/* Taken before the look, given back by client_free. */
+	uint32_t others = atomic_fetch_add_explicit(&s->connected, 1, memory_order_relaxed);
+	bool open_door = !settings->protected_mode || settings->requirepass[0] || socket_peer_is_local(fd);
+	if (others >= (uint64_t)settings->maxclients || !open_door) {
+		atomic_fetch_sub_explicit(&s->connected, 1, memory_order_relaxed);
+		if (others >= (uint64_t)settings->maxclients)
+			refuse(w, fd, maxclients_error, sizeof(maxclients_error) - 1);
+		else
+			refuse(w, fd, protected_error, sizeof(protected_error) - 1);
+		return;
+	}
+	if (!l->is_unix) {
+		socket_set_no_delay(fd, true);
+		if (settings->tcp_keepalive > 0) socket_set_keepalive(fd, (int)settings->tcp_keepalive);
+	}
+	struct adoption *a = mem_alloc(sizeof(*a));
+	a->message.run = adopt;
+	a->fd = fd;
+	a->id = atomic_fetch_add_explicit(&s->next_client_id, 1, memory_order_relaxed);
+	a->flags = (l->is_unix ? CLIENT_UNIX : 0) | (settings->requirepass[0] ? 0 : CLIENT_AUTHENTICATED);
+	STAT_ADD(w->stats.connections, 1);
+	struct worker *owner = least_busy(s);
+	__atomic_fetch_add(&owner->assigned, 1, __ATOMIC_RELAXED);
+	if (owner == w)
+		adopt(w, &a->message);
+	else
+		worker_post(owner, &a->message);
+}
+
+void server_accept(struct worker *w, struct listener *l) {
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		int fd = socket_accept(l->fd);
+		if (fd < 0) {
+			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+				log_warning("Accepting client connection: %s", strerror(errno));
+			return;
+		}
+		welcome(w, l, fd);
+	}
+}

@@ -1,0 +1,36 @@
+/* mailbox: how one thread hands another something to do for a client that the other owns.
+ *
+ * Any thread may send; the owning worker takes all messages at its next turn, in the order in which they were sent by each
+ * sender, and runs them outside any gate but inside (see gate.h): message functions may look at what the world protects. */
+#ifndef TARN_SERVER_MAILBOX_H
+#define TARN_SERVER_MAILBOX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct worker;
+struct message;
+
+typedef void message_fn(struct worker *owner, struct message *m);
+
+/* The first member of whatever is sent. The receiver's function owns it and frees it. */
+struct message {
+	struct message *_next;
+	message_fn *run;
+};
+
+struct mailbox {
+	_Atomic(struct message *) _newest; /* a stack; the owner reverses it */
+	int _event_fd;
+};
+
+__attribute__((warn_unused_result)) bool mailbox_init(struct mailbox *box);
+void mailbox_release(struct mailbox *box);
+int mailbox_fd(const struct mailbox *box);
+
+void mailbox_send(struct mailbox *box, struct message *m);
+
+/* The owner: runs what has come. */
+void mailbox_run(struct mailbox *box, struct worker *owner);
+
+#endif

@@ -1,0 +1,339 @@
+#include "server/server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "server/crash.h"
+#include "server/hooks.h"
+#include "server/process.h"
+#include "store/reclaim.h"
+
+/* Shards: enough that two of several dozen workers seldom meet in one, few enough that a walk over them costs little. */
+enum { SHARDS = 1024 };
+
+/* ---- Everybody's clients, figures and flags ---- */
+
+void server_each_client(struct server *s, server_client_fn *visit, void *context) {
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		struct client *next;
+		for (struct client *c = s->workers[i].clients; c; c = next) {
+			next = c->next;
+			visit(context, c);
+		}
+	}
+}
+
+void server_update_attention(struct server *s) {
+	uint32_t attention = 0;
+	if (s->pause != PAUSE_NONE) attention |= ATTENTION_PAUSE;
+	for (unsigned i = 0; i < s->worker_count; i++)
+		if (STAT_READ(s->workers[i].monitor_count) > 0) attention |= ATTENTION_MONITOR;
+	for (unsigned i = 0; i < s->worker_count; i++) s->workers[i].attention = attention;
+}
+
+void server_pause(struct server *s, enum pause_mode mode, int64_t until_ms) {
+	/* As in Redis a second pause only extends the first: the stricter mode and the later end hold. */
+	if (s->pause != PAUSE_NONE && clock_wall_ms() < s->pause_until_ms) {
+		if (s->pause > mode) mode = s->pause;
+		if (s->pause_until_ms > until_ms) until_ms = s->pause_until_ms;
+	}
+	s->pause = mode;
+	s->pause_until_ms = until_ms;
+	server_update_attention(s);
+}
+
+static void wake_up(struct worker *owner, struct message *m) {
+	(void)owner;
+	mem_free(m);
+}
+
+void server_unpause(struct server *s) {
+	s->pause = PAUSE_NONE;
+	s->pause_until_ms = 0;
+	server_update_attention(s);
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		struct message *m = mem_alloc(sizeof(*m));
+		m->run = wake_up;
+		worker_post(&s->workers[i], m);
+	}
+}
+
+static void add_store_stats(struct store_stats *sum, const struct store_stats *one) {
+	sum->keyspace_hits += STAT_READ(one->keyspace_hits);
+	sum->keyspace_misses += STAT_READ(one->keyspace_misses);
+	sum->expired_keys += STAT_READ(one->expired_keys);
+	sum->evicted_keys += STAT_READ(one->evicted_keys);
+	sum->changes += STAT_READ(one->changes);
+	sum->databases |= STAT_READ(one->databases);
+}
+
+void server_sum_stats(const struct server *s, struct worker_stats *sum) {
+	*sum = (struct worker_stats){ 0 };
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		const struct worker_stats *one = &s->workers[i].stats;
+		sum->commands += STAT_READ(one->commands);
+		sum->connections += STAT_READ(one->connections);
+		sum->rejected_connections += STAT_READ(one->rejected_connections);
+		sum->net_in += STAT_READ(one->net_in);
+		sum->net_out += STAT_READ(one->net_out);
+		sum->error_replies += STAT_READ(one->error_replies);
+		sum->reads += STAT_READ(one->reads);
+		sum->writes += STAT_READ(one->writes);
+		sum->busy_ns += STAT_READ(one->busy_ns);
+		sum->query_buffer_closes += STAT_READ(one->query_buffer_closes);
+		sum->output_buffer_closes += STAT_READ(one->output_buffer_closes);
+		add_store_stats(&sum->store, &one->store);
+	}
+}
+
+void server_sum_command(const struct server *s, unsigned command_id, struct command_sum *sum) {
+	*sum = (struct command_sum){ 0 };
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		const struct command_stats *one = &s->workers[i].command_stats[command_id];
+		sum->calls += STAT_READ(one->calls);
+		sum->ns += STAT_READ(one->ns);
+		sum->rejected += STAT_READ(one->rejected);
+		sum->failed += STAT_READ(one->failed);
+		if (STAT_READ(one->calls) == 0) continue;
+		for (unsigned b = 0; b < LATENCY_BUCKETS; b++) sum->latency[b] += STAT_READ(one->latency[b]);
+	}
+}
+
+/* ---- Settings at run time ---- */
+
+static void apply_log(struct server *s) {
+	const struct settings *settings = &s->config->values;
+	static const enum log_level levels[] = { LEVEL_DEBUG, LEVEL_VERBOSE, LEVEL_NOTICE, LEVEL_WARNING, LEVEL_NOTHING };
+	log_set_level(levels[settings->loglevel]);
+}
+
+static void apply_policy(struct server *s) {
+	const struct settings *settings = &s->config->values;
+	struct store_policy policy = {
+		.lfu = settings->maxmemory_policy == MAXMEMORY_POLICY_ALLKEYS_LFU ||
+		       settings->maxmemory_policy == MAXMEMORY_POLICY_VOLATILE_LFU,
+		.lfu_log_factor = (unsigned)settings->lfu_log_factor,
+		.lfu_decay_minutes = (unsigned)settings->lfu_decay_time,
+	};
+	store_set_policy(s->store, &policy);
+}
+
+static bool hook_log(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
+	(void)settings, (void)error;
+	apply_log(context);
+	return true;
+}
+
+static bool hook_memory(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
+	(void)settings, (void)error;
+	apply_policy(context);
+	return true;
+}
+
+static bool hook_port(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
+	(void)settings;
+	if (server_listen_again(context)) return true;
+	snprintf(error, SETTINGS_ERROR_MAX, "Unable to listen on this port. Check server logs.");
+	return false;
+}
+
+static bool hook_bind(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
+	(void)settings;
+	if (server_listen_again(context)) return true;
+	snprintf(error, SETTINGS_ERROR_MAX, "Failed to bind to specified addresses.");
+	return false;
+}
+
+static bool hook_maxclients(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
+	(void)context;
+	int64_t possible = settings->maxclients;
+	if (process_fit_open_files(&possible) && possible >= settings->maxclients) return true;
+	snprintf(error, SETTINGS_ERROR_MAX, "The operating system is not able to handle the specified number of clients, try with a smaller value");
+	return false;
+}
+
+static void let_in(void *context, struct client *c) {
+	(void)context;
+	c->flags |= CLIENT_AUTHENTICATED;
+}
+
+/* As in Redis a new password leaves alone who is in already, and without a password everybody is. */
+static bool hook_requirepass(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
+	(void)error;
+	if (!settings->requirepass[0]) server_each_client(context, let_in, NULL);
+	return true;
+}
+
+static bool hook_title(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
+	(void)context, (void)error;
+	process_set_title(settings);
+	return true;
+}
+
+void server_install_settings_hooks(struct server *s) {
+	static const struct settings_hooks hooks = {
+		.log = hook_log,
+		.memory = hook_memory,
+		.port = hook_port,
+		.bind = hook_bind,
+		.maxclients = hook_maxclients,
+		.requirepass = hook_requirepass,
+		.title = hook_title,
+	};
+	s->config->hooks = &hooks;
+	s->config->hooks_context = s;
+}
+
+/* ---- Life ---- */
+
+static unsigned worker_count(const struct settings *settings) {
+	if (settings->threads > 0) return (unsigned)settings->threads;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	return cores > 0 && cores <= GATE_MAX_MEMBERS ? (unsigned)cores : 1;
+}
+
+static void open_log(const struct settings *settings) {
+	static const int facilities[] = { LOG_USER, LOG_LOCAL0, LOG_LOCAL1, LOG_LOCAL2, LOG_LOCAL3, LOG_LOCAL4, LOG_LOCAL5,
+		LOG_LOCAL6, LOG_LOCAL7 };
+	log_set_file(settings->logfile);
+	if (settings->syslog_enabled) log_set_syslog(true, settings->syslog_ident, facilities[settings->syslog_facility]);
+}
+
+static bool set_up(struct server *s, struct config *config, const struct command_table *commands) {
+	struct settings *settings = &config->values;
+	s->config = config;
+	s->commands = commands;
+	s->active_expire = true;
+	s->started_ms = s->stats_reset_ms = clock_wall_ms();
+	atomic_init(&s->next_client_id, 1);
+	random_hex(s->run_id, SERVER_RUN_ID_CHARS / 2);
+	random_hex(s->replication_id, SERVER_RUN_ID_CHARS / 2);
+	if (!process_fit_open_files(&settings->maxclients)) return false;
+	gate_init(&s->gate, SHARDS);
+	s->store = store_new(&s->gate, (unsigned)settings->databases, &server_store_hooks, s);
+	watch_table_init(&s->watched, s->store);
+	s->worker_count = worker_count(settings);
+	s->workers = mem_alloc_aligned(64, s->worker_count * sizeof(s->workers[0]));
+	memset(s->workers, 0, s->worker_count * sizeof(s->workers[0]));
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		if (worker_init(&s->workers[i], s, i)) continue;
+		log_warning("Can't set up worker %u: %s", i, strerror(errno));
+		return false;
+	}
+	apply_log(s);
+	apply_policy(s);
+	server_install_settings_hooks(s);
+	return true;
+}
+
+static void *worker_thread(void *arg) {
+	struct worker *w = arg;
+	char name[WORKER_NAME_BYTES];
+	snprintf(name, sizeof(name), "tarn-worker-%u", w->index % 1000);
+	pthread_setname_np(pthread_self(), name);
+	worker_run(w);
+	return NULL;
+}
+
+/* Signals are worker 0's, which is the main thread. */
+static bool start_workers(struct server *s) {
+	sigset_t all, before;
+	sigfillset(&all);
+	/* A crash is reported by the thread that crashes. */
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGFPE);
+	sigdelset(&all, SIGILL);
+	sigdelset(&all, SIGABRT);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	bool ok = true;
+	for (unsigned i = 1; i < s->worker_count && ok; i++) {
+		ok = pthread_create(&s->workers[i].thread, NULL, worker_thread, &s->workers[i]) == 0;
+		if (!ok) log_warning("Can't start worker thread %u: %s", i, strerror(errno));
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ok;
+}
+
+static void announce(const struct server *s) {
+	const struct settings *settings = &s->config->values;
+	bool tcp = false, local = false;
+	for (unsigned i = 0; i < s->listener_count; i++) {
+		tcp |= !s->listeners[i].is_unix;
+		local |= s->listeners[i].is_unix;
+	}
+	if (tcp) log_notice("Ready to accept connections tcp");
+	if (local) log_notice("Ready to accept connections unix (The server is now ready to accept connections at %s)", settings->unixsocket);
+	process_notify(settings, "STATUS=Ready to accept connections\nREADY=1\n");
+}
+
+void server_stop(struct server *s, int exit_code) {
+	atomic_store_explicit(&s->exit_code, exit_code, memory_order_relaxed);
+	/* Release pairs with the acquire in worker_run. */
+	atomic_store_explicit(&s->stopping, true, memory_order_release);
+	uint64_t one = 1;
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		ssize_t done = write(mailbox_fd(&s->workers[i].mailbox), &one, sizeof(one));
+		(void)done;
+	}
+}
+
+static void tear_down(struct server *s) {
+	const struct settings *settings = &s->config->values;
+	process_notify(settings, "STOPPING=1\n");
+	process_remove_pidfile(settings);
+	server_close_listeners(s);
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		for (struct client *c = s->workers[i].clients; c; c = c->next) client_flush(c);
+		mailbox_run(&s->workers[i].mailbox, &s->workers[i]);
+	}
+	for (unsigned i = 0; i < s->worker_count; i++) worker_release(&s->workers[i]);
+	watch_table_release(&s->watched);
+	slowlog_reset(&s->slowlog);
+	/* A release build leaves the keyspace to the system, which takes it back at once; a watched one shows leaks. */
+#ifndef NDEBUG
+	store_free(s->store);
+	reclaim_drain();
+	gate_release(&s->gate);
+#endif
+	mem_free(s->workers);
+	log_warning("Tarn is now ready to exit, bye bye...");
+}
+
+int server_main(struct config *config, const struct command_table *commands) {
+	struct settings *settings = &config->values;
+	struct server *s = mem_calloc(sizeof(*s));
+	open_log(settings);
+	if (settings->daemonize && !process_daemonize()) return 1;
+	log_notice("oO0OoO0OoO0Oo Tarn is starting oO0OoO0OoO0Oo");
+	log_notice("Tarn version=%s, bits=%d, pid=%d, just started", TARN_VERSION, (int)sizeof(long) * 8, (int)getpid());
+	if (config->path)
+		log_notice("Configuration loaded");
+	else
+		log_warning("Warning: no config file specified, using the default config. In order to specify a config file use "
+			    "tarn-server /path/to/redis.conf");
+	if (!set_up(s, config, commands)) return 1;
+	if (!server_listen(s)) return 1;
+	process_write_pidfile(settings);
+	process_set_title(settings);
+	process_catch_signals(&s->signal_received, &s->workers[0].mailbox);
+	if (settings->crash_log_enabled) crash_install(s);
+	log_notice("Running mode=standalone, port=%d, threads=%u.", (int)settings->port, s->worker_count);
+	log_notice("Server initialized");
+	if (!start_workers(s)) return 1;
+	announce(s);
+	worker_run(&s->workers[0]);
+	for (unsigned i = 1; i < s->worker_count; i++) pthread_join(s->workers[i].thread, NULL);
+	int code = atomic_load_explicit(&s->exit_code, memory_order_relaxed);
+	tear_down(s);
+	mem_free(s);
+	return code;
+}

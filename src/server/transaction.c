@@ -1,0 +1,264 @@
+#include "server/transaction.h"
+
+#include <assert.h>
+#include <stdalign.h>
+
+#include "base/alloc.h"
+#include "server/server.h"
+
+enum {
+	INLINE_BYTES = 2048, /* the usual transaction needs no more */
+	CHUNK_MIN_BYTES = 8 * 1024,
+	CHUNK_MAX_BYTES = 256 * 1024, /* a larger argument gets one of its own size */
+};
+
+struct transaction_chunk {
+	struct transaction_chunk *older;
+	size_t size; /* of `bytes` */
+	alignas(16) char bytes[];
+};
+
+/* ---- Memory ---- */
+
+static size_t shard_words(const struct worker *w) {
+	return (w->server->gate.shard_count + 63) / 64;
+}
+
+static void clear(struct transaction *t, size_t words) {
+	struct transaction_chunk *older;
+	for (struct transaction_chunk *chunk = t->_chunks; chunk; chunk = older) {
+		older = chunk->older;
+		mem_free(chunk);
+	}
+	char *start = t->_inline;
+	memset(t, 0, sizeof(*t) + words * sizeof(t->_shards[0]));
+	t->_inline = t->_at = start;
+	t->_end = start + INLINE_BYTES;
+	t->bytes = sizeof(*t) + words * sizeof(t->_shards[0]) + INLINE_BYTES;
+}
+
+void transaction_begin(struct client *c) {
+	struct worker *w = c->worker;
+	assert(!c->transaction);
+	struct transaction *t = w->spare_transaction;
+	w->spare_transaction = NULL;
+	if (!t) {
+		size_t head = sizeof(*t) + shard_words(w) * sizeof(t->_shards[0]);
+		t = mem_calloc(head + INLINE_BYTES);
+		t->_inline = (char *)t + head;
+		clear(t, shard_words(w));
+	}
+	c->transaction = t;
+}
+
+static void end_queue(struct client *c) {
+	struct worker *w = c->worker;
+	struct transaction *t = c->transaction;
+	if (!t) return;
+	c->transaction = NULL;
+	clear(t, shard_words(w));
+	if (w->spare_transaction)
+		mem_free(t);
+	else
+		w->spare_transaction = t;
+}
+
+void transaction_end(struct client *c) {
+	end_queue(c);
+	watch_forget_all(c, WATCH_GATES_TAKE);
+}
+
+void transaction_free_spare(struct worker *w) {
+	mem_free(w->spare_transaction);
+	w->spare_transaction = NULL;
+}
+
+static bool add_chunk(struct transaction *t, size_t bytes) {
+	size_t size = t->_chunks ? t->_chunks->size * 2 : CHUNK_MIN_BYTES;
+	if (size > CHUNK_MAX_BYTES) size = CHUNK_MAX_BYTES;
+	if (size < bytes) size = bytes;
+	struct transaction_chunk *chunk = mem_try_alloc(sizeof(*chunk) + size);
+	if (!chunk) return false;
+	chunk->older = t->_chunks;
+	chunk->size = size;
+	t->_chunks = chunk;
+	t->_at = chunk->bytes;
+	t->_end = chunk->bytes + size;
+	t->bytes += sizeof(*chunk) + size;
+	return true;
+}
+
+/* Aligned for what a queued command consists of; NULL without memory. */
+static void *take(struct transaction *t, size_t bytes) {
+	bytes = (bytes + 7) & ~(size_t)7;
+	if ((size_t)(t->_end - t->_at) < bytes && !add_chunk(t, bytes)) return NULL;
+	char *at = t->_at;
+	t->_at += bytes;
+	return at;
+}
+
+size_t transaction_memory(const struct client *c) {
+	return (c->transaction ? c->transaction->bytes : 0) + (c->watches ? c->watches->bytes : 0);
+}
+
+/* ---- Queueing ---- */
+
+static size_t argument_bytes(const struct request *request) {
+	size_t bytes = 0;
+	for (unsigned i = 0; i < request->argc; i++) bytes += request->argv[i].len;
+	return bytes;
+}
+
+/* One piece for all of it: the struct, the slices, the key slots, the bytes. */
+static struct queued *copy_command(struct transaction *t, const struct worker *w, const struct batch_item *item) {
+	const struct request *request = &item->request;
+	size_t text = argument_bytes(request);
+	size_t slices = request->argc * sizeof(struct slice), keys = item->key_count * sizeof(struct call_key_slot);
+	struct queued *q = take(t, sizeof(*q) + slices + keys + text);
+	if (!q) return NULL;
+	struct slice *argv = (struct slice *)(q + 1);
+	struct call_key_slot *slots = (struct call_key_slot *)(argv + request->argc);
+	char *at = (char *)(slots + item->key_count);
+	*q = (struct queued){ NULL, item->command, request->argc, item->key_count, argv, slots };
+	for (unsigned i = 0; i < request->argc; i++) {
+		size_t len = request->argv[i].len;
+		if (len) memcpy(at, request->argv[i].ptr, len);
+		argv[i] = slice_of(at, len);
+		at += len;
+	}
+	if (keys) memcpy(slots, w->key_slots + item->first_key, keys);
+	t->arg_bytes += text;
+	return q;
+}
+
+void transaction_queue(struct client *c, const struct batch_item *item, struct reply *r) {
+	struct transaction *t = c->transaction;
+	const struct command *cmd = item->command;
+	/* What will not run any more need not be kept. */
+	if (t->failed || watches_are_dirty(c->watches)) {
+		reply_status(r, "QUEUED");
+		return;
+	}
+	struct queued *q = copy_command(t, c->worker, item);
+	if (!q) {
+		t->failed = true;
+		reply_error(r, "ERR not enough memory to queue this command");
+		return;
+	}
+	reply_status(r, "QUEUED");
+	t->count++;
+	t->flags |= cmd->flags;
+	if (cmd->gate == GATE_WORLD || cmd->gate == GATE_WALK) t->needs_world = true;
+	for (unsigned i = 0; i < q->key_count; i++) t->_shards[q->keys[i].shard / 64] |= 1ULL << q->keys[i].shard % 64;
+	if (t->last)
+		t->last->next = q;
+	else
+		t->first = q;
+	t->last = q;
+}
+
+void transaction_refused(struct client *c, const struct command *cmd, struct reply *r, size_t at) {
+	if (c->transaction) c->transaction->failed = true;
+	if (!cmd || strcmp(cmd->full_name, "exec") != 0) return;
+	/* The reply is "-<text>\r\n". */
+	struct slice said = slice_of(r->out->data + at + 1, r->out->len - at - 3);
+	if (said.len > 4 && memcmp(said.ptr, "ERR ", 4) == 0) said = slice_of(said.ptr + 4, said.len - 4);
+	struct buffer reason = { 0 };
+	buffer_append_slice(&reason, said);
+	r->out->len = at;
+	reply_start(r, r->out, r->proto);
+	reply_errorf(r, "EXECABORT Transaction discarded because of: %.*s", (int)reason.len, reason.data);
+	buffer_release(&reason);
+	transaction_end(c);
+}
+
+/* ---- The gate of all commands together ---- */
+
+static void lock_shards(struct gate *gate, const uint64_t *shards, size_t words) {
+	for (size_t i = 0; i < words; i++)
+		for (uint64_t left = shards[i]; left; left &= left - 1)
+			gate_lock(gate, (uint32_t)(i * 64) + (uint32_t)__builtin_ctzll(left));
+}
+
+static void unlock_shards(struct gate *gate, const uint64_t *shards, size_t words) {
+	for (size_t i = words; i > 0; i--) {
+		for (uint64_t left = shards[i - 1]; left;) {
+			uint32_t bit = 63 - (uint32_t)__builtin_clzll(left);
+			gate_unlock(gate, (uint32_t)(i - 1) * 64 + bit);
+			left ^= 1ULL << bit;
+		}
+	}
+}
+
+static void enter(struct worker *w, struct client *c) {
+	struct transaction *t = c->transaction;
+	if (t->needs_world) {
+		gate_take_world(&w->member);
+		return;
+	}
+	if (!w->server->gate.shared) return;
+	watch_collect_shards(c, t->_shards);
+	lock_shards(&w->server->gate, t->_shards, shard_words(w));
+}
+
+static void leave(struct worker *w, const struct transaction *t) {
+	if (t->needs_world)
+		gate_drop_world(&w->member);
+	else if (w->server->gate.shared)
+		unlock_shards(&w->server->gate, t->_shards, shard_words(w));
+}
+
+/* ---- Running ---- */
+
+static void run_all(struct worker *w, struct client *c, struct reply *r) {
+	struct transaction *t = c->transaction;
+	reply_array(r, t->count);
+	for (const struct queued *q = t->first; q; q = q->next) {
+		size_t before = w->out.len;
+		dispatch_run_queued(w, c, q);
+		/* CLIENT REPLY OFF and SKIP answer nothing, but the array has a place for them. */
+		if (w->out.len == before) {
+			struct reply nothing;
+			reply_start(&nothing, &w->out, c->proto);
+			reply_null(&nothing);
+		}
+	}
+}
+
+/* The watched keys are let go before the run, as in Redis: a transaction may change what it watched. */
+static void run_if_untouched(struct call *call) {
+	struct client *c = call->client;
+	struct worker *w = call->worker;
+	enter(w, c);
+	if (watch_holds(c, call->view)) {
+		watch_forget_all(c, WATCH_GATES_HELD);
+		c->transaction->running = true;
+		run_all(w, c, call->reply);
+	} else {
+		reply_null_array(call->reply);
+	}
+	leave(w, c->transaction);
+}
+
+static void tell_monitors(const struct call *call) {
+	if (call->worker->attention & ATTENTION_MONITOR)
+		monitor_feed(call->worker, call->client, call->command, call->argc, call->argv);
+}
+
+void transaction_exec(struct call *call) {
+	struct client *c = call->client;
+	struct worker *w = call->worker;
+	uint64_t start_ticks = w->command_ticks;
+	if (c->transaction->failed)
+		reply_error(call->reply, "EXECABORT Transaction discarded because of previous errors.");
+	else if (watches_are_dirty(c->watches))
+		reply_null_array(call->reply); /* no gate is needed to know that it is too late */
+	else
+		run_if_untouched(call);
+	transaction_end(c);
+	/* Those inside have counted their times; EXEC's own includes them. */
+	w->command_ticks = start_ticks;
+	w->current_call = call;
+	c->last_command = call->command;
+	tell_monitors(call);
+}

@@ -1,0 +1,143 @@
+/* What is done by time and not by request: active expiry, idle clients, the end of a pause, signals. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/process.h"
+#include "server/server.h"
+
+enum {
+	TICK_MS = 100,             /* how often an idle worker looks around */
+	EXPIRY_SPACING_MS = 5,     /* rounds of active expiry are at least so far apart */
+	EXPIRY_BUDGET_US = 1000,   /* of one round, then clients get a turn */
+	EXPIRY_KEYS_PER_HOLD = 32, /* per hold of a shard */
+};
+
+/* ---- Active expiry ---- */
+
+/* One round over all shards, or what of it fits the budget; the next round goes on where this one stopped. */
+static void expire_round(struct worker *w) {
+	struct server *s = w->server;
+	struct view v = store_view(s->store, 0, &w->stats.store, NULL);
+	v.now_ms = w->now_ms;
+	uint32_t shards = store_shard_count(s->store);
+	int64_t start_us = clock_monotonic_us(), earliest = INT64_MAX;
+	uint32_t done = 0;
+	w->expire_more = false;
+	while (done < shards) {
+		int64_t next;
+		size_t gone = store_expire_shard(&v, w->expire_at, EXPIRY_KEYS_PER_HOLD, &next);
+		bool more = gone >= EXPIRY_KEYS_PER_HOLD && next < v.now_ms;
+		if (!more) {
+			if (next < earliest) earliest = next;
+			w->expire_at = (w->expire_at + 1) & (shards - 1);
+			done++;
+		}
+		gate_boundary(&w->member);
+		if (gone > 0 && clock_monotonic_us() - start_us > EXPIRY_BUDGET_US) {
+			w->expire_more = done < shards;
+			break;
+		}
+	}
+	/* Worker 0 follows the whole index; the others only what they add themselves, and step in if 0 is held up. */
+	w->next_expiry_ms = w->index == 0 || w->expire_more ? earliest : INT64_MAX;
+	atomic_store_explicit(&s->last_expiry_ms, w->now_ms, memory_order_relaxed);
+	w->last_round_ms = w->monotonic_ms;
+}
+
+static bool is_paused(const struct worker *w) {
+	return w->server->pause != PAUSE_NONE && w->now_ms < w->server->pause_until_ms;
+}
+
+/* Like Redis, nothing expires while clients are paused: a failover counts on the data standing still. */
+static bool expiry_is_due(const struct worker *w, bool tick) {
+	const struct server *s = w->server;
+	if (!s->active_expire || is_paused(w)) return false;
+	if (w->expire_more) return true;
+	if (w->monotonic_ms - w->last_round_ms < EXPIRY_SPACING_MS) return false;
+	if (w->now_ms > w->next_expiry_ms) return true;
+	return tick && w->now_ms - atomic_load_explicit(&s->last_expiry_ms, memory_order_relaxed) >= TICK_MS / 2;
+}
+
+/* ---- Clients ---- */
+
+static void close_idle(struct worker *w) {
+	int64_t limit_ms = w->server->config->values.timeout * 1000;
+	if (limit_ms == 0) return;
+	struct client *next;
+	for (struct client *c = w->clients; c; c = next) {
+		next = c->next;
+		if (c->flags & (CLIENT_MONITOR | CLIENT_PAUSED) || w->now_ms - c->active_ms <= limit_ms) continue;
+		log_verbose("Closing idle client");
+		client_free(c);
+	}
+}
+
+/* The soft limit counts seconds, also when no further output comes. A client over it is reaped by its message. */
+static void check_outputs(struct worker *w) {
+	for (struct client *c = w->clients; c; c = c->next)
+		if (c->out_first) client_check_output(c);
+}
+
+static void end_pause(struct worker *w) {
+	if (!w->has_paused || is_paused(w)) return;
+	w->has_paused = false;
+	for (;;) {
+		/* Running one client's commands may close others, so the search starts over each time. */
+		struct client *c = w->clients;
+		while (c && !(c->flags & CLIENT_PAUSED)) c = c->next;
+		if (!c) break;
+		if (c->flags & CLIENT_CLOSE_NOW)
+			client_free(c);
+		else
+			worker_resume_client(w, c);
+	}
+}
+
+/* ---- Worker 0 for everybody ---- */
+
+static void watch_memory(struct server *s) {
+	struct mem_stats stats;
+	mem_stats_read(&stats);
+	if (stats.allocated > atomic_load_explicit(&s->peak_memory, memory_order_relaxed))
+		atomic_store_explicit(&s->peak_memory, stats.allocated, memory_order_relaxed);
+}
+
+static void obey_signal(struct server *s) {
+	int number = atomic_exchange_explicit(&s->signal_received, 0, memory_order_relaxed);
+	if (number == 0) return;
+	process_log_shutdown();
+	server_stop(s, 0);
+}
+
+static int64_t time_to_next(const struct worker *w) {
+	if (w->expire_more) return 0;
+	int64_t wait_ms = TICK_MS;
+	if (w->server->active_expire && w->next_expiry_ms != INT64_MAX) {
+		int64_t until = w->next_expiry_ms + 1 - w->now_ms;
+		if (until < EXPIRY_SPACING_MS) until = EXPIRY_SPACING_MS;
+		if (until < wait_ms) wait_ms = until;
+	}
+	if (w->has_paused) {
+		int64_t until = w->server->pause_until_ms - w->now_ms;
+		if (until < wait_ms) wait_ms = until < 1 ? 1 : until;
+	}
+	return wait_ms * 1000;
+}
+
+int64_t worker_upkeep(struct worker *w) {
+	bool tick = w->monotonic_ms >= w->next_tick_ms;
+	if (tick) w->next_tick_ms = w->monotonic_ms + TICK_MS;
+	if (expiry_is_due(w, tick)) expire_round(w);
+	end_pause(w);
+	if (w->index == 0) obey_signal(w->server);
+	if (w->index == 0 && tick) rates_sample(w->server);
+	if (w->monotonic_ms >= w->next_second_ms) {
+		w->next_second_ms = w->monotonic_ms + 1000;
+		close_idle(w);
+		check_outputs(w);
+		if (w->index == 0) watch_memory(w->server);
+	}
+	return time_to_next(w);
+}

@@ -1,0 +1,139 @@
+#include "server/worker.h"
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/server.h"
+#include "server/transaction.h"
+
+enum { MAX_EVENTS = 256 };
+
+struct config *worker_config(struct worker *w) {
+	return w->server->config;
+}
+
+const struct command_table *worker_commands(struct worker *w) {
+	return w->server->commands;
+}
+
+void worker_reset_stats(struct worker *w) {
+	struct server *s = w->server;
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		struct worker *other = &s->workers[i];
+		/* What follows from the data and not from traffic stays. */
+		uint64_t changes = other->stats.store.changes, databases = other->stats.store.databases;
+		memset(&other->stats, 0, sizeof(other->stats));
+		other->stats.store.changes = changes;
+		other->stats.store.databases = databases;
+		memset(other->command_stats, 0, s->commands->id_count * sizeof(other->command_stats[0]));
+	}
+	error_stats_reset();
+	s->stats_reset_ms = w->now_ms;
+	atomic_store_explicit(&s->peak_memory, 0, memory_order_relaxed);
+}
+
+/* How many ticks of the cycle counter a millisecond has. */
+static uint64_t measure_ticks_per_ms(void) {
+	uint64_t million_ns = clock_ticks_to_ns(1000000);
+	return million_ns ? (uint64_t)1000000 * 1000000 / million_ns : 1000000;
+}
+
+bool worker_init(struct worker *w, struct server *s, unsigned index) {
+	memset(w, 0, sizeof(*w));
+	w->server = s;
+	w->index = index;
+	if (!poller_init(&w->poller)) return false;
+	if (!mailbox_init(&w->mailbox) || !poller_add(&w->poller, mailbox_fd(&w->mailbox), POLLER_READ, NULL)) return false;
+	w->in = mem_alloc(WORKER_READ_BYTES);
+	w->command_stats = mem_calloc(s->commands->id_count * sizeof(w->command_stats[0]));
+	w->ticks_per_ms = measure_ticks_per_ms();
+	w->next_expiry_ms = INT64_MAX;
+	w->now_ms = clock_wall_ms();
+	gate_join(&s->gate, &w->member);
+	return true;
+}
+
+void worker_release(struct worker *w) {
+	while (w->clients) client_free(w->clients);
+	gate_leave(&w->member);
+	request_arena_release(&w->arena);
+	buffer_release(&w->out);
+	mem_free(w->in);
+	mem_free(w->command_stats);
+	mem_free(w->key_slots);
+	mem_free(w->shards);
+	transaction_free_spare(w);
+	mailbox_release(&w->mailbox);
+	poller_release(&w->poller);
+}
+
+static void handle_client(struct worker *w, struct client *c, uint32_t events) {
+	if (c->flags & CLIENT_CLOSE_NOW) {
+		client_free(c);
+		return;
+	}
+	if (events & POLLER_WRITE) {
+		client_flush(c);
+		if (c->flags & CLIENT_CLOSE_NOW) {
+			client_free(c);
+			return;
+		}
+	}
+	if (c->flags & CLIENT_PAUSED) {
+		/* Nothing is read from it now, so that its end would go unnoticed and wake us again and again. */
+		if (events & POLLER_HANGUP) client_free(c);
+		return;
+	}
+	/* What was said before QUIT or a protocol error is on its way; what comes after is not read any more. */
+	if (c->flags & CLIENT_CLOSE_AFTER_REPLY) {
+		if (events & POLLER_HANGUP) client_free(c);
+		return;
+	}
+	if (events & (POLLER_READ | POLLER_HANGUP)) worker_read_client(w, c);
+}
+
+/* The poller's tags: NULL for the mailbox, an odd address for a listener, else a client. */
+static void handle_event(struct worker *w, const struct poller_event *event, bool *mail) {
+	uintptr_t tag = (uintptr_t)event->tag;
+	if (tag == 0)
+		*mail = true;
+	else if (tag & 1)
+		server_accept(w, (struct listener *)(tag - 1));
+	else
+		handle_client(w, event->tag, event->events);
+}
+
+static void sleep_until_something(struct worker *w, int64_t timeout_us, struct poller_event *events, int *count) {
+	uint64_t before = clock_ticks();
+	STAT_ADD(w->stats.busy_ns, clock_ticks_to_ns(before - w->awake_ticks));
+	if (timeout_us > 0) gate_outside(&w->member);
+	*count = poller_wait(&w->poller, events, MAX_EVENTS, timeout_us);
+	if (timeout_us > 0)
+		gate_inside(&w->member);
+	else
+		gate_boundary(&w->member);
+	w->awake_ticks = w->command_ticks = clock_ticks();
+	w->refresh_ticks = 0;
+	w->monotonic_ms = clock_monotonic_ms();
+	w->now_ms = clock_wall_ms();
+}
+
+void worker_run(struct worker *w) {
+	struct poller_event events[MAX_EVENTS];
+	w->awake_ticks = clock_ticks();
+	gate_inside(&w->member);
+	while (!atomic_load_explicit(&w->server->stopping, memory_order_acquire)) {
+		int count;
+		bool mail = false;
+		sleep_until_something(w, worker_upkeep(w), events, &count);
+		for (int i = 0; i < count; i++) {
+			handle_event(w, &events[i], &mail);
+			gate_boundary(&w->member);
+		}
+		/* Last, since a message may free a client that an event of this turn names. */
+		if (mail) mailbox_run(&w->mailbox, w);
+	}
+	gate_outside(&w->member);
+}

@@ -1,0 +1,124 @@
+/* worker: a thread with an event loop, its clients, its counters.
+ *
+ * The struct is open to server/ and to the handlers of server commands; data commands see only the accessors. A worker's
+ * fields are its own thread's unless said otherwise. */
+#ifndef TARN_SERVER_WORKER_H
+#define TARN_SERVER_WORKER_H
+
+#include <pthread.h>
+
+#include "net/poller.h"
+#include "server/client.h"
+#include "server/mailbox.h"
+#include "server/stats.h"
+#include "store/gate.h"
+#include "store/keyspace.h"
+
+struct config;
+struct server;
+
+enum {
+	WORKER_BATCH = 64,             /* requests parsed ahead of the first one's run */
+	WORKER_READ_BYTES = 64 * 1024, /* read at once */
+	WORKER_NAME_BYTES = 16,
+};
+
+/* Why a command boundary needs a second look. Set and cleared under the world. */
+enum worker_attention {
+	ATTENTION_PAUSE = 1 << 0,    /* CLIENT PAUSE is on */
+	ATTENTION_MONITOR = 1 << 1,  /* somebody monitors */
+};
+
+/* A request of the batch in hand. */
+struct batch_item {
+	struct request request;
+	const struct command *command; /* NULL: unknown */
+	unsigned first_key;            /* in worker.key_slots */
+	unsigned key_count;
+};
+
+struct worker {
+	struct gate_member member;
+	struct server *server;
+	unsigned index;
+	pthread_t thread;
+	struct poller poller;
+	struct mailbox mailbox;
+
+	struct client *clients;  /* all of this worker's */
+	size_t client_count;     /* read by others, relaxed */
+	uint32_t assigned;       /* clients given to this worker and not gone yet; any thread, atomic */
+	struct client *current;  /* whose command runs; for the crash report */
+	const struct call *current_call;
+	uint32_t attention;      /* enum worker_attention */
+
+	struct view view;        /* of the command in hand */
+	int64_t now_ms;          /* wall time of the command in hand */
+	int64_t monotonic_ms;    /* of the loop's turn */
+	uint64_t command_ticks;  /* clock_ticks at the end of the last command */
+	uint64_t refresh_ticks;  /* clock_ticks after which now_ms is read again */
+	uint64_t ticks_per_ms;
+
+	struct buffer out;       /* replies of the client in hand */
+	char *in;                /* WORKER_READ_BYTES, what was just read */
+	struct request_arena arena;
+	struct batch_item batch[WORKER_BATCH];
+	struct call_key_slot *key_slots;
+	unsigned key_slot_count, key_slot_cap;
+	uint32_t *shards;        /* those of the command in hand, ascending */
+	unsigned shard_cap;
+
+	int64_t next_expiry_ms;  /* wall time: when active expiry has something to do next, as far as this worker knows */
+	int64_t last_round_ms;   /* monotonic: of active expiry */
+	int64_t next_tick_ms;    /* monotonic */
+	int64_t next_second_ms;  /* monotonic */
+	bool has_paused;         /* some clients may wait for the end of a pause */
+	size_t monitor_count;    /* clients of this worker that monitor; changed under the world or by the owner, read relaxed */
+	uint64_t awake_ticks;    /* clock_ticks when the last sleep ended */
+	struct transaction *spare_transaction; /* for the next MULTI; NULL: none */
+	uint32_t expire_at;      /* the shard where active expiry goes on */
+	bool expire_more;        /* it did not finish its last round */
+
+	struct worker_stats stats;
+	struct command_stats *command_stats; /* by command id */
+};
+
+/* Accessors for handlers. */
+struct config *worker_config(struct worker *w);
+const struct command_table *worker_commands(struct worker *w);
+void worker_reset_stats(struct worker *w); /* of all workers; under the world */
+
+/* Sets up the thread's structures; NULL-free or false with errno when descriptors are short. */
+__attribute__((warn_unused_result)) bool worker_init(struct worker *w, struct server *s, unsigned index);
+void worker_release(struct worker *w);
+
+/* The loop; returns when the server stops. */
+void worker_run(struct worker *w);
+
+/* Sends a message to `w`; the message's function runs there. Any thread. */
+static inline void worker_post(struct worker *w, struct message *m) {
+	mailbox_send(&w->mailbox, m);
+}
+
+/* server/connection.c: the socket has something to read. */
+void worker_read_client(struct worker *w, struct client *c);
+/* Runs what a client's input buffer holds (after a pause). */
+void worker_resume_client(struct worker *w, struct client *c);
+
+/* server/dispatch.c */
+/* Finds the commands of the batch's requests, hashes their keys, prefetches. */
+void dispatch_prepare(struct worker *w, struct client *c, unsigned count);
+/* Runs one request; false when it must wait (CLIENT PAUSE) and was not run. */
+__attribute__((warn_unused_result)) bool dispatch_run(struct worker *w, struct client *c, struct batch_item *item);
+
+/* Runs one command of a transaction, whose gates are held, and counts it. The reply goes to w->out. */
+struct queued;
+void dispatch_run_queued(struct worker *w, struct client *c, const struct queued *q);
+
+/* server/upkeep.c: what is done by time. Inside. Returns microseconds until it wants to be called again. */
+int64_t worker_upkeep(struct worker *w);
+
+/* server/monitor.c: tells everybody who monitors of this command, passwords blanked out. */
+void monitor_feed(struct worker *w, const struct client *c, const struct command *cmd, unsigned argc, const struct slice *argv);
+
+#endif

@@ -1,0 +1,65 @@
+/* keyspace: the store's life, its settings and its upkeep; for the server. Commands use store.h. */
+#ifndef TARN_STORE_KEYSPACE_H
+#define TARN_STORE_KEYSPACE_H
+
+#include "store/gate.h"
+#include "store/store.h"
+
+/* What has to see changes and lives in a higher layer. Every call comes under the gate of the key, on the thread of the
+ * command. A member may be NULL. */
+struct store_hooks {
+	/* store_committed was called. */
+	void (*committed)(void *context, struct view *v, const struct key *key, enum event_class class, const char *event);
+	/* The entry is about to change or go for the first time since the snapshot of store epoch began. */
+	void (*before_change)(void *context, struct view *v, const struct key *key, const struct entry *e);
+	/* store_flush has emptied this database. Under the world, as is the next one. */
+	void (*flushed)(void *context, unsigned db_index);
+	/* store_swap_dbs is about to exchange two databases. */
+	void (*swapping)(void *context, unsigned a, unsigned b);
+};
+
+struct store_policy {
+	bool lfu;              /* maxmemory-policy is one of the -lfu ones: entries keep a frequency instead of a time */
+	unsigned lfu_log_factor;
+	unsigned lfu_decay_minutes;
+};
+
+/* Ends the process when there is no memory for it. The gate outlives the store. */
+struct store *store_new(struct gate *gate, unsigned db_count, const struct store_hooks *hooks, void *hooks_context);
+void store_free(struct store *s);
+
+/* Under the world, or before members join. */
+void store_set_policy(struct store *s, const struct store_policy *policy);
+const struct store_policy *store_policy(const struct store *s);
+
+struct view store_view(struct store *s, unsigned db_index, struct store_stats *stats, void *origin);
+
+uint32_t store_shard_count(const struct store *s);
+uint32_t store_shard_of(const struct store *s, uint64_t hash);
+
+/* Fetch hints for a key that a command is about to use; callable without any gate by a member that is inside. */
+void store_prefetch(const struct view *v, uint64_t hash);
+void store_prefetch_entry(const struct view *v, uint64_t hash);
+
+/* Access figures of an entry. */
+int64_t entry_idle_seconds(const struct entry *e, int64_t now_ms);
+unsigned entry_frequency(const struct store *s, const struct entry *e, int64_t now_ms);
+
+/* Active expiry: removes entries of shard `shard` that have ended, in all databases, `limit` at most, taking the shard's
+ * gate itself. `v` is any view of the store (its clock and statistics count). Returns how many went; *next_ms is when the
+ * next one of this shard ends (INT64_MAX: none). */
+size_t store_expire_shard(struct view *v, uint32_t shard, size_t limit, int64_t *next_ms);
+
+/* Sums over all shards; take the gates one at a time unless v has the world. */
+struct store_totals {
+	size_t keys;
+	size_t volatile_keys;
+	size_t entry_bytes; /* entries with their values */
+	size_t table_bytes; /* hash tables */
+	size_t index_bytes; /* expiry indexes */
+	int64_t ttl_sum_ms; /* of a sample, for the average; divided by ttl_samples */
+	size_t ttl_samples;
+};
+void store_totals(struct view *v, struct store_totals *totals);
+
+#endif

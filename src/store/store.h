@@ -1,0 +1,180 @@
+/* The keyspace: the one place where values are found, added, changed and removed.
+ *
+ * A command reaches values through a `view`: a database as one command sees it, at one instant. All calls here run under
+ * a gate that covers the key (its shard, or the world); nothing in them locks, and what they return is valid until the
+ * gate is left or the same key is changed, whichever comes first.
+ *
+ * Whatever has to see changes hangs behind these calls and nowhere else: lazy expiry, the expiry index, access time and
+ * frequency, memory accounting, and the seams (hooks) for the journal, the snapshot's pre-image, WATCH, notifications
+ * and tracking. The rule for commands: find, change, and say store_committed once per key and event.
+ *
+ *   struct entry *e = store_find_write(v, &key);      // expired keys are gone by now
+ *   if (e && entry_type(e) != VALUE_STRING) → WRONGTYPE
+ *   e = store_put_string(v, &key, e, value, expiry);
+ *   store_committed(v, &key, EVENT_STRING, "set");
+ */
+#ifndef TARN_STORE_STORE_H
+#define TARN_STORE_STORE_H
+
+#include "base/bytes.h"
+#include "store/entry.h"
+
+struct store;
+struct db;
+
+/* A key and its hash, computed once per command. */
+struct key {
+	const char *ptr;
+	size_t len;
+	uint64_t hash;
+};
+
+struct key key_of(struct slice name);
+static inline struct slice key_slice(const struct key *key) {
+	return slice_of(key->ptr, key->len);
+}
+
+/* Figures that one worker keeps and INFO adds up. Written by their worker alone, read by others at any time, so each
+ * access is a relaxed one (STAT_ADD, STAT_READ). */
+struct store_stats {
+	uint64_t keyspace_hits;
+	uint64_t keyspace_misses;
+	uint64_t expired_keys;
+	uint64_t evicted_keys;
+	uint64_t changes; /* committed changes: Redis's "dirty" */
+	uint64_t databases; /* bit d: a key was added to database d since the start; bit 63: to one from 63 on */
+};
+#define STAT_READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define STAT_ADD(field, n) __atomic_store_n(&(field), STAT_READ(field) + (n), __ATOMIC_RELAXED)
+#define STAT_SET(field, n) __atomic_store_n(&(field), (n), __ATOMIC_RELAXED)
+
+/* The bit of a database in store_stats.databases. */
+static inline uint64_t store_db_bit(unsigned db_index) {
+	return (uint64_t)1 << (db_index < 63 ? db_index : 63);
+}
+
+enum view_flags {
+	VIEW_NO_TOUCH = 1 << 0,      /* CLIENT NO-TOUCH: reads leave access time and frequency alone */
+	VIEW_KEEP_EXPIRED = 1 << 1,  /* expired keys read as missing but are not removed (replica, loading) */
+	VIEW_COUNTS_NOTHING = 1 << 2, /* no hits and misses */
+	VIEW_HAS_WORLD = 1 << 3,     /* walks take no shard's gate, since the caller has the world */
+};
+
+struct view {
+	struct store *store;
+	struct db *db;
+	unsigned db_index;
+	uint32_t flags;     /* enum view_flags */
+	int64_t now_ms;     /* wall time; constant during a command, a transaction, a script */
+	int64_t earliest_ms; /* lowered by the store to the earliest expiry given through this view */
+	struct store_stats *stats;
+	void *origin;       /* who asks, for the hooks; opaque here */
+};
+
+/* Points the view at another database of the same store (COPY … DB, MOVE). The gate of a key name covers that name in
+ * all databases. */
+struct view view_in_db(const struct view *v, unsigned db_index);
+unsigned store_db_count(const struct store *s);
+
+/* ---- Finding ---- */
+
+/* For reading: NULL when the key is missing or expired. Counts a hit or a miss, refreshes access time or frequency. */
+const struct entry *store_find(struct view *v, const struct key *key);
+
+/* Without counting and touching (TYPE, TTL, OBJECT, EXISTS in scripts …). */
+const struct entry *store_peek(struct view *v, const struct key *key);
+
+/* For writing: an expired key is removed first (with its event), the pre-image handed over where a snapshot wants it.
+ * NULL when missing. */
+struct entry *store_find_write(struct view *v, const struct key *key);
+
+/* ---- Strings ---- */
+
+enum { EXPIRY_NONE = -1, EXPIRY_KEEP = -2 };
+
+/* Sets the key to `value`, whatever it held. `e` is what store_find_write returned (or NULL). Canonical integers are held
+ * as such. `expiry_ms`: milliseconds since 1970, EXPIRY_NONE or EXPIRY_KEEP. The bytes are copied. Returns the entry,
+ * which may have moved, or NULL, nothing changed, when memory is exhausted. */
+struct entry *store_put_string(struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms);
+/* The same, but what looks like an integer stays text (INCRBYFLOAT). */
+struct entry *store_put_text(struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms);
+/* The same for a number. */
+struct entry *store_put_int(struct view *v, const struct key *key, struct entry *e, int64_t value, int64_t expiry_ms);
+
+/* Makes the string of `e` (or a new, empty one when NULL) editable in place, `len` bytes long; what is new is zero, what
+ * is cut is gone. Keeps the expiry. Returns the writable bytes, valid until the next call of the store, or NULL, nothing
+ * changed, when memory is exhausted. */
+char *store_edit_string(struct view *v, const struct key *key, struct entry *e, size_t len);
+
+/* ---- Values of every type ---- */
+
+/* Removes the key. The value is freed, a big one in the background. */
+void store_remove(struct view *v, const struct key *key, struct entry *e);
+
+/* Gives the key an expiry; EXPIRY_NONE takes it away. Returns the entry, which may have moved. */
+struct entry *store_set_expiry(struct view *v, const struct key *key, struct entry *e, int64_t expiry_ms);
+
+/* Gives the value of `from_key` to `to_key`, in the same or another database, with its expiry; what `to_key` held is
+ * replaced. Both keys' gates are held. `e` was found for writing under from_key and is gone after. False, nothing changed,
+ * without memory. The keys differ. */
+__attribute__((warn_unused_result)) bool store_move(struct view *from, const struct key *from_key, struct entry *e, struct view *to, const struct key *to_key);
+
+/* A second, independent value under `to_key`, expiry included; `to_key` holds nothing. False, nothing changed, without
+ * memory. */
+__attribute__((warn_unused_result)) bool store_copy(struct view *from, const struct entry *e, struct view *to, const struct key *to_key);
+
+/* ---- After a change ---- */
+
+/* The class of a keyspace event, as notify-keyspace-events names them. */
+enum event_class {
+	EVENT_GENERIC = 1 << 0, /* g */
+	EVENT_STRING = 1 << 1,  /* $ */
+	EVENT_LIST = 1 << 2,
+	EVENT_SET = 1 << 3,
+	EVENT_HASH = 1 << 4,
+	EVENT_ZSET = 1 << 5,
+	EVENT_EXPIRED = 1 << 6, /* x */
+	EVENT_EVICTED = 1 << 7, /* e */
+	EVENT_STREAM = 1 << 8,
+	EVENT_MISS = 1 << 9,    /* m */
+	EVENT_NEW = 1 << 10,    /* n */
+};
+
+/* This key changed, by this event ("set", "del", "expire"…). Once per key and event, after the change. */
+void store_committed(struct view *v, const struct key *key, enum event_class class, const char *event);
+
+/* ---- Walks over everything: shard by shard, never all at once ----
+ * These take the gates of the shards themselves, one at a time, unless the caller holds the world. The caller holds no
+ * shard's gate. */
+
+/* Calls `visit` for each live key whose place the cursor reaches, until `visit` has been called for about `count` places;
+ * returns the next cursor, 0 at the end. Guarantee: a key that is there from the first call (cursor 0) to the last is
+ * visited at least once, however the tables are resized meanwhile. */
+typedef void store_visit_fn(void *context, const struct entry *e);
+uint64_t store_scan(struct view *v, uint64_t cursor, size_t count, store_visit_fn *visit, void *context);
+
+/* Every live key once. */
+void store_for_each(struct view *v, store_visit_fn *visit, void *context);
+
+/* The live key of that name, if there is one. */
+void store_visit_one(struct view *v, struct slice name, store_visit_fn *visit, void *context);
+
+size_t store_db_size(struct view *v);       /* keys, the expired ones that nobody removed yet included */
+size_t store_db_expires(struct view *v);    /* keys with an expiry */
+/* A fair random live key; false when there is none. The name is appended to `name`. */
+struct buffer;
+bool store_random_key(struct view *v, struct buffer *name);
+
+/* Empties one database, or all with db_index < 0. Under the world. In the background when `lazily`. Returns the number
+ * of keys that went. */
+enum store_flush_flags { STORE_FLUSH_NOW, STORE_FLUSH_LAZILY };
+size_t store_flush(struct store *s, int db_index, enum store_flush_flags flags);
+
+/* Exchanges two databases. Under the world. */
+void store_swap_dbs(struct store *s, unsigned a, unsigned b);
+
+/* Verifies every internal invariant of the store; appends a line per violation to `report`, returns their number.
+ * Under the world. DEBUG CHECK. */
+size_t store_check(struct store *s, struct buffer *report);
+
+#endif

@@ -1,0 +1,14 @@
+/* What tarn-cli does beside running commands. Each takes a connected session and returns the exit status. */
+#ifndef TARN_TOOLS_CLI_MODES_H
+#define TARN_TOOLS_CLI_MODES_H
+
+#include "tools/cli_session.h"
+
+int cli_pipe_run(struct cli_session *session);
+int cli_scan_run(struct cli_session *session);
+int cli_stat_run(struct cli_session *session);
+int cli_latency_run(struct cli_session *session);
+/* --bigkeys, --memkeys, --hotkeys. */
+int cli_keys_run(struct cli_session *session);
+
+#endif

@@ -1,0 +1,117 @@
+"""Random commands: the grammar filled with values, some of them broken on purpose."""
+import random
+
+from tests.differential.values import Values
+
+KEYS = [f"k{i}" for i in range(18)] + ["long:" + "k" * 300, "\0bin\xff"]
+
+# How often a command is picked, 10 where nothing is said. What wipes the whole keyspace must be rare.
+WEIGHTS = {"SET": 60, "GET": 15, "APPEND": 20, "SETRANGE": 15, "SETBIT": 15, "BITFIELD": 30, "BITOP": 20, "INCRBYFLOAT": 15, "EXPIRE": 20, "PEXPIREAT": 20,
+           "COPY": 25, "RENAME": 15, "MOVE": 15, "MSET": 15, "FLUSHALL": 0.15, "FLUSHDB": 0.4, "SWAPDB": 2, "SELECT": 3, "DEL": 6, "UNLINK": 6,
+           "PING": 1, "ECHO": 1, "GETDEL": 6, "LCS": 8}
+BROKEN = 0.08  # of all commands
+
+# Words that a command is not given, with what it gets instead. BITFIELD OVERFLOW SAT SET of the least integer goes up to the
+# largest value in the reference, whose subtraction overflows; Tarn goes down.
+SPARED = {(b"BITFIELD", b"-9223372036854775808"): b"-4611686018427387904"}
+
+
+class Maker:
+    """Commands from a seed. The same seed and grammar give the same commands."""
+
+    def __init__(self, grammar, seed):
+        self.rng = random.Random(seed)
+        self.grammar = grammar
+        self.weights = [WEIGHTS.get(command["name"], 10) for command in grammar]
+        self.values = Values(self.rng, KEYS)
+
+    def batch(self, count):
+        """(connection, arguments) for each command; there is a connection for each protocol."""
+        made, connection = [], 0
+        for _ in range(count):
+            if self.rng.random() < 0.1:
+                connection = self.rng.randrange(2)
+            made.append((connection, self.command()))
+        return made
+
+    def command(self):
+        declared = self.rng.choices(self.grammar, self.weights)[0]
+        words = declared["name"].split()
+        self.values.command = declared["name"]
+        if self.rng.random() < 0.05:
+            words = [word.lower() for word in words]
+        fixed, options = self._split(declared["arguments"])
+        words = words + self._sequence(fixed)
+        if self.rng.random() < 0.3:
+            self.rng.shuffle(options)
+        words += self._sequence(options)
+        words = [word if isinstance(word, bytes) else word.encode("latin-1", "replace") for word in words]
+        words = self._break(words) if self.rng.random() < BROKEN else words
+        return [SPARED.get((words[0].upper(), word), word) for word in words]
+
+    @staticmethod
+    def _split(arguments):
+        """The arguments that have a place, and the options after them that have none."""
+        cut = len(arguments)
+        while cut and "optional" in arguments[cut - 1].get("flags", []):
+            cut -= 1
+        return arguments[:cut], list(arguments[cut:])
+
+    def _sequence(self, arguments):
+        """Several arguments in a row. A number of keys is filled in when the keys after it are there."""
+        words, count_at = [], None
+        for arg in arguments:
+            if arg["name"] == "numkeys":
+                count_at = len(words) + ("token" in arg)
+                words += self._one(arg)
+                continue
+            before = len(words)
+            words += self._argument(arg)
+            if count_at is not None:
+                if self.rng.random() < 0.9:
+                    per_item = len(arg.get("arguments", [1]))
+                    words[count_at] = str((len(words) - before) // max(per_item, 1))
+                count_at = None
+        return words
+
+    def _argument(self, arg):
+        flags = arg.get("flags", [])
+        if "optional" in flags and self.rng.random() < 0.6:
+            return []
+        times = self.rng.choice([1, 1, 1, 2, 2, 3, 5]) if "multiple" in flags else 1
+        words = []
+        for i in range(times):
+            words += self._one(arg, with_token=i == 0 or "multiple_token" in flags or arg["type"] in ("oneof", "block"))
+        return words
+
+    def _one(self, arg, with_token=True):
+        kind = arg["type"]
+        words = [arg["token"]] if "token" in arg and with_token else []
+        if words and self.rng.random() < 0.05:
+            words = [words[0].lower()]
+        if kind == "pure-token":
+            return words
+        if kind == "oneof":
+            return words + self._argument(self.rng.choice(arg["arguments"]))
+        if kind == "block":
+            return words + self._sequence(arg["arguments"])
+        maker = getattr(self.values, kind.replace("-", "_"))
+        return words + [maker(arg)]
+
+    def _break(self, words):
+        """One thing wrong, or maybe still right."""
+        words, pick = list(words), self.rng.randrange(5)
+        junk = self.values.junk().encode("latin-1")
+        at = self.rng.randrange(1, len(words) + 1)
+        if pick == 0:
+            del words[at - 1 if at > 1 else len(words):]
+        elif pick == 1:
+            words.insert(at, junk)
+        elif pick == 2 and at < len(words):
+            words[at] = junk
+        elif pick == 3 and len(words) > 2:
+            a, b = self.rng.randrange(1, len(words)), self.rng.randrange(1, len(words))
+            words[a], words[b] = words[b], words[a]
+        else:
+            words.append(words[-1] if len(words) > 1 else junk)
+        return words

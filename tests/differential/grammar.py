@@ -1,0 +1,68 @@
+"""The grammar of all commands, as src/commands/generate.py prints it, cut down to what both servers have."""
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ROOT / "src" / "commands"
+NEWEST = (7, 0, 15)  # of the reference
+
+# Groups whose commands are about the server or the connection and not about data.
+GROUPS_LEFT_OUT = {"connection", "server", "pubsub", "scripting", "cluster", "sentinel", "transactions"}
+TAKEN_ALL_THE_SAME = {"SELECT", "ECHO", "PING", "DBSIZE", "FLUSHDB", "FLUSHALL", "SWAPDB"}
+
+# Commands left out one by one, with the reason.
+LEFT_OUT = {
+    "DUMP": "the payload names the version of its format",
+    "MIGRATE": "wants another server",
+    "WAIT": "wants replicas", "WAITAOF": "wants replicas",
+    "OBJECT HELP": "our own words", "XINFO HELP": "our own words", "XGROUP HELP": "our own words",
+    "SORT_RO": "BY and GET make patterns of key names; has tests of its own", "SORT": "the same",
+    "SPOP": "takes members at random, so the states part", "XADD": "ids follow the clock",
+}
+
+
+def _version(text):
+    return tuple(int(part) for part in text.split("."))
+
+
+def load(path=None):
+    """All declarations: of a file, or freshly generated from the sources."""
+    if path:
+        return json.loads(Path(path).read_text())
+    files = sorted(str(f) for f in COMMANDS.glob("*.toml"))
+    out = subprocess.run([sys.executable, str(COMMANDS / "generate.py"), "--json", "/dev/stdout", *files], capture_output=True, text=True, check=True)
+    return json.loads(out.stdout)
+
+
+def _known_arguments(arguments):
+    """Without what is newer than the reference, in depth."""
+    kept = []
+    for arg in arguments:
+        if _version(arg.get("since", "0")) > NEWEST:
+            continue
+        if "arguments" in arg:
+            arg = dict(arg, arguments=_known_arguments(arg["arguments"]))
+            if not arg["arguments"]:
+                continue
+        kept.append(arg)
+    return kept
+
+
+def _wanted(command):
+    if not command["callable"] or _version(command["since"]) > NEWEST or command["name"] in LEFT_OUT:
+        return False
+    if "blocking" in command["flags"]:
+        return False
+    return command["group"] not in GROUPS_LEFT_OUT or command["name"] in TAKEN_ALL_THE_SAME
+
+
+def common(declarations, *known):
+    """The commands to fuzz: declared, old enough, and in each of the `known` sets of lower-case names that servers gave."""
+    result = []
+    for command in declarations:
+        first = command["name"].split()[0].lower()
+        if _wanted(command) and all(first in names for names in known):
+            result.append(dict(command, arguments=_known_arguments(command["arguments"])))
+    return result

@@ -1,0 +1,144 @@
+"""Two servers and one list of commands: runs it on both and finds the first difference, in replies or in the state at the end."""
+import re
+import time
+from typing import NamedTuple
+
+from tests.differential.compare import About, same, show
+from tests.system import wire
+
+PROTOCOLS = (2, 3)
+TAKES_A_TIME = re.compile(rb"EX|^SET$", re.IGNORECASE)  # in the names of commands that may give a key an end
+SHORTEST_MS = 60_000  # ends nearer than this are taken away again: see _steady
+DATABASES = 16
+
+
+class Found(NamedTuple):
+    """A difference: after which command, and what it is."""
+    index: int
+    text: str
+
+
+class Side:
+    """One server with a connection per protocol."""
+
+    def __init__(self, server, connection_class=wire.Connection):
+        self.server, self.connection_class = server, connection_class
+        self.connections = []
+        self.is_tarn = not server.reference
+
+    def open(self):
+        self.close()
+        self.connections = [self.connection_class(port=self.server.port, protocol=p) for p in PROTOCOLS]
+        self.admin = wire.Connection(port=self.server.port, protocol=2)
+        assert bytes(self.admin("FLUSHALL")) == b"OK"
+
+    def close(self):
+        for connection in self.connections:
+            connection.close()
+        if self.connections:
+            self.admin.close()
+        self.connections = []
+
+    def revive(self):
+        """A new process when the old one is gone."""
+        if self.server.process.poll() is not None:
+            self.connections = []
+            self.server.stop(check=False)
+            self.server.start()
+
+    def state(self):
+        """Everything there is: {(database, key): (type, encoding, value, end)}."""
+        found = {}
+        for db in range(DATABASES):
+            self.admin("SELECT", db)
+            for key in sorted(self.admin("KEYS", "*")):
+                kind, encoding, end = self.admin.many([("TYPE", key), ("OBJECT", "ENCODING", key), ("PEXPIRETIME", key)])
+                found[db, key] = (bytes(kind), encoding, self._value(bytes(kind), key), About(end, 5000))
+        self.admin("SELECT", 0)
+        return found
+
+    def _value(self, kind, key):
+        reads = {b"string": ("GET", key), b"list": ("LRANGE", key, 0, -1), b"set": ("SMEMBERS", key), b"hash": ("HGETALL", key),
+                 b"zset": ("ZRANGE", key, 0, -1, "WITHSCORES"), b"stream": ("XRANGE", key, "-", "+")}
+        value = self.admin(*reads[kind])
+        if kind == b"set":
+            return sorted(value)
+        if kind == b"hash":
+            return sorted(zip(value[::2], value[1::2]))
+        return value
+
+    def check(self):
+        """Tarn looks at its own invariants; what it says if one does not hold."""
+        if not self.is_tarn:
+            return None
+        reply = self.admin("DEBUG", "CHECK")
+        return None if bytes(reply) == b"OK" else show(reply)
+
+
+class Session:
+    def __init__(self, ours, theirs):
+        self.ours, self.theirs = ours, theirs
+
+    def run(self, batch):
+        """Runs the batch from an empty server on; the first difference, or None."""
+        self.ours.revive()
+        self.ours.open()
+        self.theirs.open()
+        index = 0
+        try:
+            for index, (connection, words) in enumerate(batch):
+                text = self._step(connection, words)
+                if text:
+                    return Found(index, text)
+            return self._compare_states(len(batch) - 1)
+        except (EOFError, OSError, wire.ProtocolError) as error:
+            return Found(index, f"{type(error).__name__}: {error}\n{self.ours.server.log()[-4000:]}")
+        finally:
+            self.ours.close()
+            self.theirs.close()
+
+    def _step(self, connection, words):
+        pair = self.ours.connections[connection], self.theirs.connections[connection]
+        for side in pair:
+            side.send(wire.request(*words))
+        ours, theirs = (self._read(side, words) for side in pair)
+        if not same(words, ours, theirs):
+            return f"replies differ\n  ours:   {show(ours)}\n  theirs: {show(theirs)}"
+        if TAKES_A_TIME.search(words[0]):
+            self._steady(pair, words)
+        return None
+
+    @staticmethod
+    def _read(side, words):
+        """The reply. A SCAN from the start is taken to its end first, since cursors are nobody's business."""
+        reply = side.read()
+        if words[0].upper() != b"SCAN" or words[1:2] != [b"0"] or not isinstance(reply, list):
+            return reply
+        found = set(reply[1])
+        while reply[0] != b"0":
+            reply = side(words[0], reply[0], *words[2:])
+            found |= set(reply[1])
+        return [b"0", sorted(found)]
+
+    def _steady(self, pair, words):
+        """Takes back ends that are so near that the two servers could see them at different commands. What ends within
+        milliseconds is waited for."""
+        for key in set(words[1:]):  # whichever of them are keys
+            left = [side("PTTL", key) for side in pair]
+            if any(isinstance(ms, int) and 0 <= ms < 1000 for ms in left):
+                time.sleep(max(left) / 1000 + 0.003)
+                for side in pair:
+                    side("EXISTS", key)
+            elif any(isinstance(ms, int) and 0 <= ms < SHORTEST_MS for ms in left):
+                for side in pair:
+                    side("PERSIST", key)
+
+    def _compare_states(self, index):
+        ours, theirs = self.ours.state(), self.theirs.state()
+        for place in sorted(set(ours) | set(theirs)):
+            if place not in ours or place not in theirs:
+                return Found(index, f"only {'theirs' if place in theirs else 'ours'} has the key {place[1]!r} of database {place[0]}")
+            if ours[place] != theirs[place]:
+                return Found(index, f"key {place[1]!r} of database {place[0]} differs\n  ours:   {show(ours[place])}\n  theirs: {show(theirs[place])}")
+        complaint = self.ours.check()
+        return Found(index, f"DEBUG CHECK: {complaint}") if complaint else None
