@@ -68,8 +68,7 @@ static enum reply_read fail_type(struct reply_reader *reader, char type) {
 	} else {
 		snprintf(quoted, sizeof(quoted), "\\x%02x", (unsigned)(unsigned char)type);
 	}
-	snprintf(
-			reader->error, sizeof(reader->error), "Protocol error, got \"%s\" as reply type byte", quoted);
+	snprintf(reader->error, sizeof(reader->error), "Protocol error, got \"%s\" as reply type byte", quoted);
 	reader->_bad = true;
 	return REPLY_READ_BAD;
 }
@@ -119,19 +118,15 @@ static const char *check_line(struct slice line) {
 	int64_t integer;
 	double number;
 	switch (line.ptr[0]) {
-	case ':':
-		return number_parse_i64(text, &integer) ? NULL : "Bad integer value";
-	case ',':
-		return parse_double(text, &number) ? NULL : "Bad double value";
+	case ':': return number_parse_i64(text, &integer) ? NULL : "Bad integer value";
+	case ',': return parse_double(text, &number) ? NULL : "Bad double value";
 	case '#':
-		return slice_equal(text, SLICE_LITERAL("t")) || slice_equal(text, SLICE_LITERAL("f")) ? NULL
-												      : "Bad bool value";
-	case '(':
-		return all_digits(text) ? NULL : "Bad bignum value";
-	case '_':
-		return text.len == 0 ? NULL : "Bad nil value";
-	default:
-		return NULL;
+		return slice_equal(text, SLICE_LITERAL("t")) || slice_equal(text, SLICE_LITERAL("f"))
+			       ? NULL
+			       : "Bad bool value";
+	case '(': return all_digits(text) ? NULL : "Bad bignum value";
+	case '_': return text.len == 0 ? NULL : "Bad nil value";
+	default: return NULL;
 	}
 }
 
@@ -231,12 +226,8 @@ static void build_string(struct build *b, struct reply_node *node, char type, si
 static void build_scalar(struct reply_node *node, char type, struct slice text) {
 	node->text = text;
 	switch (type) {
-	case '+':
-		node->type = REPLY_NODE_STATUS;
-		break;
-	case '-':
-		node->type = REPLY_NODE_ERROR;
-		break;
+	case '+': node->type = REPLY_NODE_STATUS; break;
+	case '-': node->type = REPLY_NODE_ERROR; break;
 	case ':':
 		node->type = REPLY_NODE_INTEGER;
 		(void)number_parse_i64(text, &node->integer);
@@ -249,24 +240,17 @@ static void build_scalar(struct reply_node *node, char type, struct slice text) 
 		node->type = REPLY_NODE_BOOL;
 		node->integer = text.ptr[0] == 't';
 		break;
-	case '(':
-		node->type = REPLY_NODE_BIG_NUMBER;
-		break;
-	default:
-		node->type = REPLY_NODE_NULL;
+	case '(': node->type = REPLY_NODE_BIG_NUMBER; break;
+	default: node->type = REPLY_NODE_NULL;
 	}
 }
 
 static enum reply_node_type aggregate_type(char type) {
 	switch (type) {
-	case '*':
-		return REPLY_NODE_ARRAY;
-	case '~':
-		return REPLY_NODE_SET;
-	case '>':
-		return REPLY_NODE_PUSH;
-	default:
-		return REPLY_NODE_MAP;
+	case '*': return REPLY_NODE_ARRAY;
+	case '~': return REPLY_NODE_SET;
+	case '>': return REPLY_NODE_PUSH;
+	default: return REPLY_NODE_MAP;
 	}
 }
 

@@ -14,7 +14,7 @@
 #include "base/bytes.h"
 
 enum {
-	REPLY_READER_DEPTH_MAX = 128,             /* aggregates within aggregates */
+	REPLY_READER_DEPTH_MAX = 128,              /* aggregates within aggregates */
 	REPLY_READER_LINE_BYTES_MAX = 1024 * 1024, /* a status, an error, a number */
 	REPLY_READER_ERROR_BYTES = 64,
 };

@@ -238,8 +238,8 @@ void client_push(struct client *c, struct slice bytes) {
 }
 
 enum client_class client_class(const struct client *c) {
-	/* Redis counts who monitors among the replicas: both get a stream that they did not ask for piece by piece. */
-	return c->flags & CLIENT_MONITOR ? CLIENT_CLASS_REPLICA : CLIENT_CLASS_NORMAL;
+	(void)c; /* who monitors is a normal client, too; replicas and subscribers come with their commands */
+	return CLIENT_CLASS_NORMAL;
 }
 
 static const struct settings_output_limit *limit_of(const struct client *c) {

@@ -12,6 +12,7 @@ enum {
 	FLUSH_BYTES = 256 * 1024,     /* replies of a batch are sent early beyond this */
 	KEEP_OUT_BYTES = 1024 * 1024, /* a larger reply buffer is given back after the batch */
 	MIN_IN_BYTES = 1024,
+	KEEP_SLOTS = 4096,            /* key slots that a worker keeps between batches */
 };
 
 static struct request_limits limits_of(const struct worker *w, const struct client *c) {
@@ -93,8 +94,24 @@ static size_t run_all(struct worker *w, struct client *c, const char *bytes, siz
 	return done;
 }
 
+/* One request of a million arguments must not leave its tables behind for good. */
+static void trim_scratch(struct worker *w) {
+	if (w->key_slot_cap > KEEP_SLOTS) {
+		mem_free(w->key_slots);
+		w->key_slots = NULL;
+		w->key_slot_cap = w->key_slot_count = 0;
+	}
+	if (w->shard_cap > KEEP_SLOTS) {
+		mem_free(w->shards);
+		w->shards = NULL;
+		w->shard_cap = 0;
+	}
+	request_arena_clear(&w->arena);
+}
+
 static void finish(struct worker *w, struct client *c) {
 	client_send(c, &w->out);
+	trim_scratch(w);
 	if (w->out.cap > KEEP_OUT_BYTES) buffer_release(&w->out);
 	if (c->flags & CLIENT_CLOSE_AFTER_REPLY && !c->out_first) c->flags |= CLIENT_CLOSE_NOW;
 	w->current = NULL;

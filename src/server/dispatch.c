@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "server/redact.h"
 #include "server/server.h"
 #include "server/transaction.h"
@@ -76,7 +77,7 @@ static void count_error(struct worker *w, const struct reply *r) {
 
 static void reject(struct worker *w, const struct command *cmd, struct reply *r) {
 	if (cmd) STAT_ADD(w->command_stats[cmd->id].rejected, 1);
-	count_error(w, r);
+	if (r->errors > 0) count_error(w, r);
 }
 
 static void say_unknown(const struct request *request, struct reply *r) {
@@ -101,6 +102,21 @@ static void say_unknown(const struct request *request, struct reply *r) {
 	buffer_release(&text);
 }
 
+/* A web page can make a browser send us an HTTP request: nothing of it may be taken for commands (cross-protocol
+ * scripting). Its first words are no commands of ours, so we know it when we see it. */
+static bool is_http(struct worker *w, struct client *c, struct slice name) {
+	if (!slice_is(name, "post") && !slice_is(name, "host:")) return false;
+	static _Atomic int64_t last_said_ms;
+	int64_t last = atomic_load_explicit(&last_said_ms, memory_order_relaxed);
+	if (w->now_ms - last > 60000 && atomic_compare_exchange_strong(&last_said_ms, &last, w->now_ms))
+		log_warning("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This "
+			    "is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis "
+			    "instance. Connection from %s aborted.",
+			c->peer);
+	c->flags |= CLIENT_CLOSE_NOW;
+	return true;
+}
+
 static bool is_protected_off(const struct server *s, const struct client *c, const struct command *cmd) {
 	if (!(cmd->flags & CMD_PROTECTED)) return false;
 	enum settings_permission permission = s->config->values.enable_debug_command;
@@ -112,10 +128,10 @@ static bool is_acceptable(struct worker *w, struct client *c, const struct batch
 	const struct command *cmd = item->command;
 	const struct request *request = &item->request;
 	if (!cmd) {
-		say_unknown(request, r);
+		if (!is_http(w, c, request->argv[0])) say_unknown(request, r);
 		return false;
 	}
-	if (cmd->flags & CMD_CONTAINER && request->argc >= 2 && !cmd->handler) {
+	if (cmd->flags & CMD_CONTAINER && request->argc >= 2) {
 		reply_errorf(r, "ERR unknown subcommand '%.*s'. Try %s HELP.",
 			(int)(request->argv[1].len < 128 ? request->argv[1].len : 128), request->argv[1].ptr, call_upper_name(cmd));
 		return false;
@@ -130,6 +146,10 @@ static bool is_acceptable(struct worker *w, struct client *c, const struct batch
 	}
 	if (!(c->flags & CLIENT_AUTHENTICATED) && !(cmd->flags & CMD_NO_AUTH)) {
 		reply_error(r, ERR_NOAUTH);
+		return false;
+	}
+	if (c->flags & CLIENT_MONITOR && cmd->flags & (CMD_READONLY | CMD_WRITE)) {
+		reply_error(r, "ERR Replica can't interact with the keyspace");
 		return false;
 	}
 	if (c->transaction && cmd->flags & CMD_NO_MULTI) {
@@ -232,7 +252,7 @@ static void count_command(struct worker *w, struct client *c, const struct call 
 static bool waits_for_pause(struct worker *w, const struct client *c, const struct command *cmd) {
 	const struct server *s = w->server;
 	if (s->pause == PAUSE_NONE || w->now_ms >= s->pause_until_ms) return false;
-	if (s->pause == PAUSE_ALL) return strcmp(cmd->full_name, "client|unpause") != 0;
+	if (s->pause == PAUSE_ALL) return true;
 	return cmd->flags & (CMD_WRITE | CMD_MAY_REPLICATE) || transaction_has(c, cmd, CMD_WRITE | CMD_MAY_REPLICATE);
 }
 

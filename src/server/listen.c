@@ -1,5 +1,6 @@
 /* Listening and accepting. Worker 0 accepts; each connection goes to the worker that has the fewest. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,13 +25,15 @@ static const char protected_error[] =
 	"user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the "
 	"outside.\r\n";
 
-static bool add_listener(struct server *s, int fd, bool is_unix) {
+/* `address` NULL means a unix socket. */
+static bool add_listener(struct server *s, int fd, const char *address, int port) {
 	if (s->listener_count == SERVER_MAX_LISTENERS) {
 		close(fd);
 		return false;
 	}
 	struct listener *l = &s->listeners[s->listener_count];
-	*l = (struct listener){ fd, is_unix, s };
+	*l = (struct listener){ .fd = fd, .is_unix = !address, .port = port, .server = s };
+	snprintf(l->address, sizeof(l->address), "%s", address ? address : "");
 	/* An odd tag tells a listener from a client, see worker.c. */
 	if (!poller_add(&s->workers[0].poller, fd, POLLER_READ, (char *)l + 1)) {
 		close(fd);
@@ -52,7 +55,7 @@ static bool listen_tcp(struct server *s, const char *address, unsigned *opened) 
 		return unavailable && settings->bind.count > 1 && strcmp(address, "::*") == 0;
 	}
 	(*opened)++;
-	return add_listener(s, fd, false);
+	return add_listener(s, fd, address, (int)settings->port);
 }
 
 static bool listen_all_tcp(struct server *s) {
@@ -88,9 +91,23 @@ static void close_kind(struct server *s, bool is_unix) {
 	s->listener_count = kept;
 }
 
+/* Old and new addresses may overlap, so the old ones go first; they come back when the new ones cannot be had. */
 bool server_listen_again(struct server *s) {
+	struct listener before[SERVER_MAX_LISTENERS];
+	unsigned count = s->listener_count;
+	memcpy(before, s->listeners, sizeof(before));
 	close_kind(s, false);
-	return listen_all_tcp(s);
+	if (listen_all_tcp(s)) return true;
+	close_kind(s, false);
+	for (unsigned i = 0; i < count; i++) {
+		char error[SOCKET_ERROR_MAX];
+		bool unavailable;
+		if (before[i].is_unix) continue;
+		int fd = socket_listen_tcp(before[i].address, before[i].port, (int)s->config->values.tcp_backlog, error, &unavailable);
+		if (fd < 0 || !add_listener(s, fd, before[i].address, before[i].port))
+			log_warning("Could not listen on %s:%d again: %s", before[i].address, before[i].port, error);
+	}
+	return false;
 }
 
 static bool listen_unix(struct server *s) {
@@ -99,7 +116,7 @@ static bool listen_unix(struct server *s) {
 	char error[SOCKET_ERROR_MAX];
 	int fd = socket_listen_unix(
 		settings->unixsocket, (mode_t)settings->unixsocketperm, (int)settings->tcp_backlog, error);
-	if (fd >= 0) return add_listener(s, fd, true);
+	if (fd >= 0) return add_listener(s, fd, NULL, 0);
 	log_warning("Failed opening Unix socket: %s", error);
 	return false;
 }

@@ -134,7 +134,8 @@ void process_catch_signals(_Atomic int *received, struct mailbox *box) {
 	signal(SIGHUP, SIG_IGN);
 }
 
-void process_log_shutdown(void) {
+void process_log_shutdown(int signal_number) {
+	log_warning("Received %s scheduling shutdown...", signal_number == SIGINT ? "SIGINT" : "SIGTERM");
 	log_warning("User requested shutdown...");
 }
 

@@ -28,7 +28,7 @@ bool process_fit_open_files(int64_t *maxclients);
 void process_catch_signals(_Atomic int *received, struct mailbox *box);
 
 /* What Redis says in its log when a signal asks it to end. */
-void process_log_shutdown(void);
+void process_log_shutdown(int signal_number);
 
 /* Sets the title that ps shows. `argv` is main's, whose memory is used. */
 void process_init_title(int argc, char **argv);

@@ -109,8 +109,7 @@ void server_sum_command(const struct server *s, unsigned command_id, struct comm
 
 /* ---- Settings at run time ---- */
 
-static void apply_log(struct server *s) {
-	const struct settings *settings = &s->config->values;
+static void apply_log_level(const struct settings *settings) {
 	static const enum log_level levels[] = { LEVEL_DEBUG, LEVEL_VERBOSE, LEVEL_NOTICE, LEVEL_WARNING, LEVEL_NOTHING };
 	log_set_level(levels[settings->loglevel]);
 }
@@ -127,8 +126,8 @@ static void apply_policy(struct server *s) {
 }
 
 static bool hook_log(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
-	(void)settings, (void)error;
-	apply_log(context);
+	(void)context, (void)error;
+	apply_log_level(settings);
 	return true;
 }
 
@@ -228,7 +227,6 @@ static bool set_up(struct server *s, struct config *config, const struct command
 		log_warning("Can't set up worker %u: %s", i, strerror(errno));
 		return false;
 	}
-	apply_log(s);
 	apply_policy(s);
 	server_install_settings_hooks(s);
 	return true;
@@ -312,14 +310,14 @@ int server_main(struct config *config, const struct command_table *commands) {
 	struct settings *settings = &config->values;
 	struct server *s = mem_calloc(sizeof(*s));
 	open_log(settings);
+	apply_log_level(settings);
 	if (settings->daemonize && !process_daemonize()) return 1;
 	log_notice("oO0OoO0OoO0Oo Tarn is starting oO0OoO0OoO0Oo");
 	log_notice("Tarn version=%s, bits=%d, pid=%d, just started", TARN_VERSION, (int)sizeof(long) * 8, (int)getpid());
-	if (config->path)
-		log_notice("Configuration loaded");
-	else
+	if (!config->path)
 		log_warning("Warning: no config file specified, using the default config. In order to specify a config file use "
 			    "tarn-server /path/to/redis.conf");
+	log_notice("Configuration loaded");
 	if (!set_up(s, config, commands)) return 1;
 	if (!server_listen(s)) return 1;
 	process_write_pidfile(settings);

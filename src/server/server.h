@@ -19,6 +19,8 @@ enum { SERVER_MAX_LISTENERS = 32, SERVER_RUN_ID_CHARS = 40 };
 struct listener {
 	int fd;
 	bool is_unix;
+	int port;          /* of a TCP listener, for opening it again */
+	char address[64];
 	struct server *server;
 };
 

@@ -107,7 +107,7 @@ static void watch_memory(struct server *s) {
 static void obey_signal(struct server *s) {
 	int number = atomic_exchange_explicit(&s->signal_received, 0, memory_order_relaxed);
 	if (number == 0) return;
-	process_log_shutdown();
+	process_log_shutdown(number);
 	server_stop(s, 0);
 }
 

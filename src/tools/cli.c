@@ -59,7 +59,8 @@ static bool insert_input(struct command *command, const struct cli_options *opti
 		return true;
 	}
 	for (int i = options->words_at; i < argc; i++) {
-		if (slice_equal(slice_of_cstr(argv[i]), options->stdin_tag)) command->words[i - options->words_at] = input;
+		if (slice_equal(slice_of_cstr(argv[i]), options->stdin_tag))
+			command->words[i - options->words_at] = input;
 	}
 	return true;
 }
@@ -77,7 +78,7 @@ static bool prepare(struct command *command, const struct cli_options *options, 
 static int run_command(struct cli_session *session, int argc, char **argv) {
 	struct command command = { 0 };
 	bool ok = prepare(&command, session->options, argc, argv) && cli_session_connect(session) &&
-			cli_session_run(session, command.words, command.count, session->options->repeat);
+		  cli_session_run(session, command.words, command.count, session->options->repeat);
 	mem_free(command.words);
 	buffer_release(&command.input);
 	buffer_release(&command.unquoted);
@@ -87,17 +88,12 @@ static int run_command(struct cli_session *session, int argc, char **argv) {
 static int run_mode(struct cli_session *session) {
 	if (!cli_session_connect(session)) return 1;
 	switch (session->options->mode) {
-	case CLI_MODE_PIPE:
-		return cli_pipe_run(session);
-	case CLI_MODE_SCAN:
-		return cli_scan_run(session);
-	case CLI_MODE_STAT:
-		return cli_stat_run(session);
+	case CLI_MODE_PIPE: return cli_pipe_run(session);
+	case CLI_MODE_SCAN: return cli_scan_run(session);
+	case CLI_MODE_STAT: return cli_stat_run(session);
 	case CLI_MODE_LATENCY:
-	case CLI_MODE_LATENCY_HISTORY:
-		return cli_latency_run(session);
-	default:
-		return cli_keys_run(session);
+	case CLI_MODE_LATENCY_HISTORY: return cli_latency_run(session);
+	default: return cli_keys_run(session);
 	}
 }
 

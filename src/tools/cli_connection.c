@@ -139,21 +139,17 @@ static bool read_some(struct cli_connection *connection) {
 	return fail(connection, n == 0 ? "Server closed the connection" : strerror(errno));
 }
 
-enum cli_receive cli_connection_receive(struct cli_connection *connection, const struct reply_node **reply,
-		const volatile sig_atomic_t *interrupt) {
+enum cli_receive cli_connection_receive(
+	struct cli_connection *connection, const struct reply_node **reply, const volatile sig_atomic_t *interrupt) {
 	if (connection->fd < 0) {
 		fail(connection, "Not connected");
 		return CLI_RECEIVE_FAILED;
 	}
 	for (;;) {
 		switch (reply_reader_next(&connection->reader, reply)) {
-		case REPLY_READ_DONE:
-			return CLI_RECEIVE_REPLY;
-		case REPLY_READ_BAD:
-			fail(connection, connection->reader.error);
-			return CLI_RECEIVE_FAILED;
-		case REPLY_READ_MORE:
-			break;
+		case REPLY_READ_DONE: return CLI_RECEIVE_REPLY;
+		case REPLY_READ_BAD: fail(connection, connection->reader.error); return CLI_RECEIVE_FAILED;
+		case REPLY_READ_MORE: break;
 		}
 		if (interrupt) {
 			wait_readable(connection->fd, interrupt);

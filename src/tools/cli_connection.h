@@ -13,7 +13,7 @@ enum { CLI_CONNECTION_ERROR_MAX = 256 };
 struct cli_connection {
 	int fd;
 	struct reply_reader reader;
-	struct buffer out; /* what is not sent yet */
+	struct buffer out;                    /* what is not sent yet */
 	char error[CLI_CONNECTION_ERROR_MAX]; /* why the last call failed */
 };
 
@@ -34,7 +34,7 @@ enum cli_receive { CLI_RECEIVE_REPLY, CLI_RECEIVE_FAILED, CLI_RECEIVE_INTERRUPTE
 
 /* Waits for the next reply, which may be a push. It is valid until the next call on the connection. Gives up when
  * *interrupt (NULL: never) becomes other than 0, which a signal handler without SA_RESTART brings about. */
-enum cli_receive cli_connection_receive(struct cli_connection *connection, const struct reply_node **reply,
-		const volatile sig_atomic_t *interrupt);
+enum cli_receive cli_connection_receive(
+	struct cli_connection *connection, const struct reply_node **reply, const volatile sig_atomic_t *interrupt);
 
 #endif

@@ -1,6 +1,5 @@
 #include "tools/cli_format.h"
 
-
 static void append_text(struct buffer *out, const char *text) {
 	buffer_append_slice(out, slice_of_cstr(text));
 }
@@ -17,30 +16,17 @@ static void append_indent(struct buffer *out, size_t indent) {
 
 static void format_scalar(struct buffer *out, const struct reply_node *node) {
 	switch (node->type) {
-	case REPLY_NODE_ERROR:
-		append_text(out, "(error) ");
-		break;
-	case REPLY_NODE_INTEGER:
-		append_text(out, "(integer) ");
-		break;
-	case REPLY_NODE_DOUBLE:
-		append_text(out, "(double) ");
-		break;
-	case REPLY_NODE_BIG_NUMBER:
-		append_text(out, "(big number) ");
-		break;
-	case REPLY_NODE_NULL:
-		append_text(out, "(nil)\n");
-		return;
-	case REPLY_NODE_BOOL:
-		append_text(out, node->integer ? "(true)\n" : "(false)\n");
-		return;
+	case REPLY_NODE_ERROR: append_text(out, "(error) "); break;
+	case REPLY_NODE_INTEGER: append_text(out, "(integer) "); break;
+	case REPLY_NODE_DOUBLE: append_text(out, "(double) "); break;
+	case REPLY_NODE_BIG_NUMBER: append_text(out, "(big number) "); break;
+	case REPLY_NODE_NULL: append_text(out, "(nil)\n"); return;
+	case REPLY_NODE_BOOL: append_text(out, node->integer ? "(true)\n" : "(false)\n"); return;
 	case REPLY_NODE_STRING:
 		buffer_append_quoted(out, node->text);
 		buffer_append_char(out, '\n');
 		return;
-	default:
-		break;
+	default: break;
 	}
 	buffer_append_slice(out, node->text);
 	buffer_append_char(out, '\n');
@@ -48,14 +34,10 @@ static void format_scalar(struct buffer *out, const struct reply_node *node) {
 
 static const char *empty_text(enum reply_node_type type) {
 	switch (type) {
-	case REPLY_NODE_MAP:
-		return "(empty hash)\n";
-	case REPLY_NODE_SET:
-		return "(empty set)\n";
-	case REPLY_NODE_PUSH:
-		return "(empty push)\n";
-	default:
-		return "(empty array)\n";
+	case REPLY_NODE_MAP: return "(empty hash)\n";
+	case REPLY_NODE_SET: return "(empty set)\n";
+	case REPLY_NODE_PUSH: return "(empty push)\n";
+	default: return "(empty array)\n";
 	}
 }
 
@@ -113,7 +95,10 @@ static void format_node(struct buffer *out, const struct reply_node *node, size_
 	} else if (node->count == 0) {
 		append_text(out, empty_text(node->type));
 	} else {
-		format_entries(out, node, indent, node->type == REPLY_NODE_MAP ? '#' : node->type == REPLY_NODE_SET ? '~' : ')');
+		format_entries(out, node, indent,
+			node->type == REPLY_NODE_MAP   ? '#'
+			: node->type == REPLY_NODE_SET ? '~'
+						       : ')');
 	}
 }
 
@@ -141,22 +126,13 @@ static void raw_node(struct buffer *out, const struct reply_node *node, struct s
 
 static void csv_node(struct buffer *out, const struct reply_node *node) {
 	switch (node->type) {
-	case REPLY_NODE_NULL:
-		append_text(out, "NULL");
-		return;
-	case REPLY_NODE_BOOL:
-		append_text(out, node->integer ? "true" : "false");
-		return;
+	case REPLY_NODE_NULL: append_text(out, "NULL"); return;
+	case REPLY_NODE_BOOL: append_text(out, node->integer ? "true" : "false"); return;
 	case REPLY_NODE_INTEGER:
 	case REPLY_NODE_DOUBLE:
-	case REPLY_NODE_BIG_NUMBER:
-		buffer_append_slice(out, node->text);
-		return;
-	case REPLY_NODE_ERROR:
-		append_text(out, "ERROR,");
-		break;
-	default:
-		break;
+	case REPLY_NODE_BIG_NUMBER: buffer_append_slice(out, node->text); return;
+	case REPLY_NODE_ERROR: append_text(out, "ERROR,"); break;
+	default: break;
 	}
 	if (!reply_node_is_aggregate(node)) {
 		buffer_append_quoted(out, node->text);
@@ -240,22 +216,13 @@ static void json_aggregate(struct buffer *out, const struct reply_node *node, bo
 
 static void json_node(struct buffer *out, const struct reply_node *node, bool quoted) {
 	switch (node->type) {
-	case REPLY_NODE_NULL:
-		append_text(out, "null");
-		return;
-	case REPLY_NODE_BOOL:
-		append_text(out, node->integer ? "true" : "false");
-		return;
+	case REPLY_NODE_NULL: append_text(out, "null"); return;
+	case REPLY_NODE_BOOL: append_text(out, node->integer ? "true" : "false"); return;
 	case REPLY_NODE_INTEGER:
 	case REPLY_NODE_DOUBLE:
-	case REPLY_NODE_BIG_NUMBER:
-		buffer_append_slice(out, node->text);
-		return;
-	case REPLY_NODE_ERROR:
-		append_text(out, "error:");
-		break;
-	default:
-		break;
+	case REPLY_NODE_BIG_NUMBER: buffer_append_slice(out, node->text); return;
+	case REPLY_NODE_ERROR: append_text(out, "error:"); break;
+	default: break;
 	}
 	if (reply_node_is_aggregate(node)) {
 		json_aggregate(out, node, quoted);
@@ -271,22 +238,14 @@ void cli_format_text(struct buffer *out, const struct reply_node *reply, const s
 
 void cli_format_reply(struct buffer *out, const struct reply_node *reply, const struct cli_options *options) {
 	switch (options->output) {
-	case CLI_OUTPUT_FORMATTED:
-		format_node(out, reply, 0);
-		return;
+	case CLI_OUTPUT_FORMATTED: format_node(out, reply, 0); return;
 	case CLI_OUTPUT_RAW:
 		raw_node(out, reply, buffer_slice(&options->bulk_delimiter));
 		buffer_append_slice(out, buffer_slice(&options->reply_delimiter));
 		return;
-	case CLI_OUTPUT_CSV:
-		csv_node(out, reply);
-		break;
-	case CLI_OUTPUT_JSON:
-		json_node(out, reply, false);
-		break;
-	case CLI_OUTPUT_QUOTED_JSON:
-		json_node(out, reply, true);
-		break;
+	case CLI_OUTPUT_CSV: csv_node(out, reply); break;
+	case CLI_OUTPUT_JSON: json_node(out, reply, false); break;
+	case CLI_OUTPUT_QUOTED_JSON: json_node(out, reply, true); break;
 	}
 	buffer_append_char(out, '\n');
 }

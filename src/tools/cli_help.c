@@ -6,7 +6,7 @@
 
 #include "base/number.h"
 #include "base/quoted.h"
-#include "commands/generated/command_help.h"
+#include "command_help.h"
 #include "tools/cli_synopsis.h"
 
 static const char *const introduction[] = {

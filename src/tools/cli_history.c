@@ -58,7 +58,7 @@ void cli_history_open(struct cli_history *history, const char *path) {
 	}
 	free(line);
 	fclose(file);
-	if (lines > 2 * CLI_HISTORY_LINES_MAX) rewrite(history);
+	if (lines / 2 > CLI_HISTORY_LINES_MAX) rewrite(history);
 }
 
 void cli_history_release(struct cli_history *history) {

@@ -119,8 +119,8 @@ static void note_size(struct walk *walk, size_t i, uint64_t size, uint64_t walke
 	if (type->biggest_name.len > 0 && size <= type->biggest) return;
 	type->biggest = size;
 	set_quoted(&type->biggest_name, walk->keys[i]);
-	printf("[%05.2f%%] Biggest %-6s found so far '%s' with %" PRIu64 " %s\n", percent(walked, walk->all), type->name,
-			type->biggest_name.data, size, unit_of(walk, type));
+	printf("[%05.2f%%] Biggest %-6s found so far '%s' with %" PRIu64 " %s\n", percent(walked, walk->all),
+		type->name, type->biggest_name.data, size, unit_of(walk, type));
 }
 
 /* Keeps the hottest, hottest first. */
@@ -136,7 +136,7 @@ static void note_counter(struct walk *walk, size_t i, uint64_t counter, uint64_t
 	walk->hot_count++;
 	set_quoted(&walk->hot[at].name, walk->keys[i]);
 	printf("[%05.2f%%] Hot key '%s' found so far with counter %" PRIu64 "\n", percent(walked, walk->all),
-			walk->hot[at].name.data, counter);
+		walk->hot[at].name.data, counter);
 }
 
 static bool has_question(const struct walk *walk, size_t i) {
@@ -172,23 +172,24 @@ static double ratio(uint64_t part, uint64_t of) {
 
 static void print_sizes(const struct walk *walk) {
 	printf("Total key length in bytes is %" PRIu64 " (avg len %.2f)\n\n", walk->name_bytes,
-			ratio(walk->name_bytes, walk->sampled));
+		ratio(walk->name_bytes, walk->sampled));
 	for (size_t t = 0; t < TYPE_COUNT; t++) {
 		if (types[t].biggest_name.len == 0) continue;
 		printf("Biggest %6s found '%s' has %" PRIu64 " %s\n", types[t].name, types[t].biggest_name.data,
-				types[t].biggest, unit_of(walk, &types[t]));
+			types[t].biggest, unit_of(walk, &types[t]));
 	}
 	putchar('\n');
 	for (size_t t = 0; t < TYPE_COUNT; t++) {
-		printf("%" PRIu64 " %ss with %" PRIu64 " %s (%05.2f%% of keys, avg size %.2f)\n", types[t].keys, types[t].name,
-				types[t].total, unit_of(walk, &types[t]), percent(types[t].keys, walk->sampled),
-				ratio(types[t].total, types[t].keys));
+		printf("%" PRIu64 " %ss with %" PRIu64 " %s (%05.2f%% of keys, avg size %.2f)\n", types[t].keys,
+			types[t].name, types[t].total, unit_of(walk, &types[t]), percent(types[t].keys, walk->sampled),
+			ratio(types[t].total, types[t].keys));
 	}
 }
 
 static void print_hot(const struct walk *walk) {
 	for (size_t i = 0; i < walk->hot_count; i++) {
-		printf("hot key found with counter: %" PRIu64 "\tkeyname: %s\n", walk->hot[i].counter, walk->hot[i].name.data);
+		printf("hot key found with counter: %" PRIu64 "\tkeyname: %s\n", walk->hot[i].counter,
+			walk->hot[i].name.data);
 	}
 }
 
@@ -207,7 +208,8 @@ int cli_keys_run(struct cli_session *session) {
 	const struct reply_node *size = cli_session_ask(session, (const struct slice[]){ SLICE_LITERAL("DBSIZE") }, 1);
 	cli_session_insist(size);
 	walk.all = (uint64_t)size->integer;
-	puts("\n# Walking all keys with SCAN. On a busy server, -i 0.1 pauses for 0.1 seconds after every 100 steps.\n");
+	puts("\n# Walking all keys with SCAN. On a busy server, -i 0.1 pauses for 0.1 seconds after every 100 "
+	     "steps.\n");
 	while ((page = cli_scan_page(&scan))) {
 		copy_page(&walk, page);
 		if (walk.mode != CLI_MODE_HOT_KEYS) ask_types(&walk);

@@ -34,7 +34,7 @@ static void print_span(const struct span *span, const struct cli_options *option
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	printf(format, (long long)(span->min_us / 1000), (long long)(span->max_us / 1000), average,
-			(long long)span->samples);
+		(long long)span->samples);
 #pragma GCC diagnostic pop
 	fflush(stdout);
 }

@@ -140,8 +140,8 @@ static void search_from(struct cli_line *line, struct search *search, size_t bef
 static void draw_search(struct cli_line *line, const struct search *search) {
 	char prompt[256];
 	snprintf(prompt, sizeof(prompt), "(%sreverse-i-search)`%.*s': ", search->failed ? "failed " : "",
-			(int)(search->pattern.len > 100 ? 100 : search->pattern.len),
-			search->pattern.len ? search->pattern.data : "");
+		(int)(search->pattern.len > 100 ? 100 : search->pattern.len),
+		search->pattern.len ? search->pattern.data : "");
 	draw(line, prompt, false);
 }
 
@@ -235,66 +235,30 @@ static void control_key(struct cli_line *line, char letter) {
 	struct cli_edit *edit = &line->_edit;
 	size_t cursor = edit->cursor;
 	switch (letter) {
-	case 'a':
-		edit->cursor = 0;
-		break;
-	case 'b':
-		edit->cursor = cli_edit_previous(edit, cursor);
-		break;
-	case 'd':
-		cli_edit_remove(edit, cursor, cli_edit_next(edit, cursor));
-		break;
-	case 'e':
-		edit->cursor = edit->text.len;
-		break;
-	case 'f':
-		edit->cursor = cli_edit_next(edit, cursor);
-		break;
-	case 'k':
-		cli_edit_kill(edit, cursor, edit->text.len);
-		break;
-	case 'l':
-		cli_line_clear_screen();
-		break;
-	case 'n':
-		history_newer(line);
-		break;
-	case 'p':
-		history_older(line);
-		break;
-	case 't':
-		cli_edit_transpose(edit);
-		break;
-	case 'u':
-		cli_edit_kill(edit, 0, cursor);
-		break;
-	case 'w':
-		cli_edit_kill(edit, cli_edit_previous_blank(edit, cursor), cursor);
-		break;
-	case 'y':
-		cli_edit_yank(edit);
-		break;
-	case 'z':
-		cli_terminal_suspend(&line->_terminal);
-		break;
-	default:
-		break;
+	case 'a': edit->cursor = 0; break;
+	case 'b': edit->cursor = cli_edit_previous(edit, cursor); break;
+	case 'd': cli_edit_remove(edit, cursor, cli_edit_next(edit, cursor)); break;
+	case 'e': edit->cursor = edit->text.len; break;
+	case 'f': edit->cursor = cli_edit_next(edit, cursor); break;
+	case 'k': cli_edit_kill(edit, cursor, edit->text.len); break;
+	case 'l': cli_line_clear_screen(); break;
+	case 'n': history_newer(line); break;
+	case 'p': history_older(line); break;
+	case 't': cli_edit_transpose(edit); break;
+	case 'u': cli_edit_kill(edit, 0, cursor); break;
+	case 'w': cli_edit_kill(edit, cli_edit_previous_blank(edit, cursor), cursor); break;
+	case 'y': cli_edit_yank(edit); break;
+	case 'z': cli_terminal_suspend(&line->_terminal); break;
+	default: break;
 	}
 }
 
 static void alt_key(struct cli_edit *edit, char letter) {
 	switch (letter) {
-	case 'b':
-		edit->cursor = cli_edit_previous_word(edit, edit->cursor);
-		break;
-	case 'd':
-		cli_edit_kill(edit, edit->cursor, cli_edit_next_word(edit, edit->cursor));
-		break;
-	case 'f':
-		edit->cursor = cli_edit_next_word(edit, edit->cursor);
-		break;
-	default:
-		break;
+	case 'b': edit->cursor = cli_edit_previous_word(edit, edit->cursor); break;
+	case 'd': cli_edit_kill(edit, edit->cursor, cli_edit_next_word(edit, edit->cursor)); break;
+	case 'f': edit->cursor = cli_edit_next_word(edit, edit->cursor); break;
+	default: break;
 	}
 }
 
@@ -302,50 +266,21 @@ static void edit_key(struct cli_line *line, const struct cli_key *key) {
 	struct cli_edit *edit = &line->_edit;
 	size_t cursor = edit->cursor;
 	switch (key->type) {
-	case CLI_KEY_TEXT:
-		cli_edit_insert(edit, slice_of(key->bytes, key->len));
-		break;
-	case CLI_KEY_CTRL:
-		control_key(line, key->letter);
-		break;
-	case CLI_KEY_ALT:
-		alt_key(edit, key->letter);
-		break;
-	case CLI_KEY_BACKSPACE:
-		cli_edit_remove(edit, cli_edit_previous(edit, cursor), cursor);
-		break;
-	case CLI_KEY_ALT_BACKSPACE:
-		cli_edit_kill(edit, cli_edit_previous_word(edit, cursor), cursor);
-		break;
-	case CLI_KEY_DELETE:
-		cli_edit_remove(edit, cursor, cli_edit_next(edit, cursor));
-		break;
-	case CLI_KEY_LEFT:
-		edit->cursor = cli_edit_previous(edit, cursor);
-		break;
-	case CLI_KEY_RIGHT:
-		edit->cursor = cli_edit_next(edit, cursor);
-		break;
-	case CLI_KEY_UP:
-		history_older(line);
-		break;
-	case CLI_KEY_DOWN:
-		history_newer(line);
-		break;
-	case CLI_KEY_HOME:
-		edit->cursor = 0;
-		break;
-	case CLI_KEY_END:
-		edit->cursor = edit->text.len;
-		break;
-	case CLI_KEY_WORD_LEFT:
-		edit->cursor = cli_edit_previous_word(edit, cursor);
-		break;
-	case CLI_KEY_WORD_RIGHT:
-		edit->cursor = cli_edit_next_word(edit, cursor);
-		break;
-	default:
-		break;
+	case CLI_KEY_TEXT: cli_edit_insert(edit, slice_of(key->bytes, key->len)); break;
+	case CLI_KEY_CTRL: control_key(line, key->letter); break;
+	case CLI_KEY_ALT: alt_key(edit, key->letter); break;
+	case CLI_KEY_BACKSPACE: cli_edit_remove(edit, cli_edit_previous(edit, cursor), cursor); break;
+	case CLI_KEY_ALT_BACKSPACE: cli_edit_kill(edit, cli_edit_previous_word(edit, cursor), cursor); break;
+	case CLI_KEY_DELETE: cli_edit_remove(edit, cursor, cli_edit_next(edit, cursor)); break;
+	case CLI_KEY_LEFT: edit->cursor = cli_edit_previous(edit, cursor); break;
+	case CLI_KEY_RIGHT: edit->cursor = cli_edit_next(edit, cursor); break;
+	case CLI_KEY_UP: history_older(line); break;
+	case CLI_KEY_DOWN: history_newer(line); break;
+	case CLI_KEY_HOME: edit->cursor = 0; break;
+	case CLI_KEY_END: edit->cursor = edit->text.len; break;
+	case CLI_KEY_WORD_LEFT: edit->cursor = cli_edit_previous_word(edit, cursor); break;
+	case CLI_KEY_WORD_RIGHT: edit->cursor = cli_edit_next_word(edit, cursor); break;
+	default: break;
 	}
 }
 

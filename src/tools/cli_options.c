@@ -17,7 +17,7 @@ enum { PORT_DEFAULT = 6379, PIPE_TIMEOUT_DEFAULT_S = 30 };
 /* What is known only while the options are read. */
 struct reading {
 	struct cli_options *options;
-	bool password_shown;  /* it stood on the command line */
+	bool password_shown; /* it stood on the command line */
 	bool ask_password;
 	bool no_auth_warning;
 	bool output_chosen;
@@ -38,7 +38,7 @@ static int64_t integer_of(const char *option, const char *text, int64_t low, int
 	int64_t value;
 	if (!number_parse_i64(slice_of_cstr(text), &value) || value < low || value > high) {
 		refuse("Bad value for %s: '%s' is not an integer between %lld and %lld", option, text, (long long)low,
-				(long long)high);
+			(long long)high);
 	}
 	return value;
 }
@@ -177,7 +177,7 @@ static void set_output(struct reading *r, const char *option, const char *value)
 
 static void set_show_pushes(struct reading *r, const char *option, const char *value) {
 	if (strcasecmp(value, "yes") != 0 && strcasecmp(value, "no") != 0 && strcasecmp(value, "y") != 0 &&
-			strcasecmp(value, "n") != 0) {
+		strcasecmp(value, "n") != 0) {
 		refuse("Bad value for %s: '%s' is neither yes nor no", option, value);
 	}
 	r->options->show_pushes = value[0] == 'y' || value[0] == 'Y';
@@ -314,8 +314,9 @@ static void find_password(struct reading *r) {
 		return;
 	}
 	if (r->password_shown && !r->no_auth_warning) {
-		fputs("Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.\n",
-				stderr);
+		fputs("Warning: Using a password with '-a' or '-u' option on the command line interface may not be "
+		      "safe.\n",
+			stderr);
 	}
 	const char *from_environment = getenv("REDISCLI_AUTH");
 	if (!options->password && from_environment) options->password = mem_strdup(from_environment);

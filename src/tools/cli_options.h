@@ -34,9 +34,9 @@ struct cli_options {
 	bool proto_implicit; /* nobody asked for it: go on with RESP2 when the server knows no HELLO */
 	enum cli_mode mode;
 	enum cli_output output;
-	bool is_tty;      /* standard output is a terminal, or FAKETTY says so */
+	bool is_tty; /* standard output is a terminal, or FAKETTY says so */
 	bool show_pushes;
-	int64_t repeat;   /* < 0: until interrupted */
+	int64_t repeat; /* < 0: until interrupted */
 	int64_t interval_us;
 	enum cli_stdin_use stdin_use;
 	struct slice stdin_tag;
@@ -44,7 +44,7 @@ struct cli_options {
 	bool cluster;
 	bool exit_on_error;
 	bool verbose;
-	struct buffer bulk_delimiter; /* between the elements of a raw reply */
+	struct buffer bulk_delimiter;  /* between the elements of a raw reply */
 	struct buffer reply_delimiter; /* behind a raw reply */
 	struct buffer pattern;
 	bool has_pattern;

@@ -50,7 +50,7 @@ static bool read_input(struct pipe *pipe) {
 
 static bool write_server(struct pipe *pipe) {
 	ssize_t n = send(pipe->session->connection.fd, pipe->out.data + pipe->sent, pipe->out.len - pipe->sent,
-			MSG_NOSIGNAL | MSG_DONTWAIT);
+		MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n >= 0) {
 		pipe->sent += (size_t)n;
 		return true;
@@ -63,7 +63,8 @@ static bool write_server(struct pipe *pipe) {
 static void count_reply(struct pipe *pipe, const struct reply_node *reply) {
 	pipe->last_reply_ms = clock_monotonic_ms();
 	if (reply->type == REPLY_NODE_PUSH) return;
-	if (pipe->input_ended && reply->type == REPLY_NODE_STRING && slice_equal(reply->text, slice_of_cstr(pipe->mark))) {
+	if (pipe->input_ended && reply->type == REPLY_NODE_STRING &&
+		slice_equal(reply->text, slice_of_cstr(pipe->mark))) {
 		puts("Last reply received from server.");
 		pipe->done = true;
 		return;
@@ -81,7 +82,8 @@ static bool read_server(struct pipe *pipe) {
 	ssize_t n = recv(connection->fd, room, CHUNK_BYTES, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
 	if (n <= 0) {
-		fprintf(stderr, "Error reading from the server: %s\n", n == 0 ? "Server closed the connection" : strerror(errno));
+		fprintf(stderr, "Error reading from the server: %s\n",
+			n == 0 ? "Server closed the connection" : strerror(errno));
 		return false;
 	}
 	reply_reader_commit(&connection->reader, (size_t)n);
@@ -112,7 +114,8 @@ static bool step(struct pipe *pipe) {
 	};
 	int64_t timeout_ms = patience_ms(pipe);
 	if (timeout_ms == 0) {
-		fprintf(stderr, "No replies for %lld seconds: exiting.\n", (long long)pipe->session->options->pipe_timeout_s);
+		fprintf(stderr, "No replies for %lld seconds: exiting.\n",
+			(long long)pipe->session->options->pipe_timeout_s);
 		pipe->errors++;
 		return false;
 	}

@@ -150,7 +150,7 @@ static void remember(struct repl *repl, struct slice text) {
 	}
 	if (split ? cli_command_is_secret(repl->words.words, repl->words.count)
 		  : len >= 4 && (strncasecmp(word, "auth", 4) == 0 || strncasecmp(word, "acl ", 4) == 0 ||
-				strncasecmp(word, "conf", 4) == 0 || strncasecmp(word, "hell", 4) == 0)) {
+					strncasecmp(word, "conf", 4) == 0 || strncasecmp(word, "hell", 4) == 0)) {
 		return;
 	}
 	cli_history_add(&repl->history, text);

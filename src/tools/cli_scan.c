@@ -25,12 +25,12 @@ const struct reply_node *cli_scan_page(struct cli_scan *scan) {
 	const struct reply_node *reply = cli_session_ask(scan->session, words, count);
 	cli_session_insist(reply);
 	if (reply->type != REPLY_NODE_ARRAY || reply->count != 2 || reply->children[1].type != REPLY_NODE_ARRAY ||
-			reply->children[0].text.len >= sizeof(scan->cursor)) {
+		reply->children[0].text.len >= sizeof(scan->cursor)) {
 		fputs("Error: SCAN replied with something else\n", stderr);
 		exit(1);
 	}
 	snprintf(scan->cursor, sizeof(scan->cursor), "%.*s", (int)reply->children[0].text.len,
-			reply->children[0].text.ptr);
+		reply->children[0].text.ptr);
 	scan->started = true;
 	scan->pages++;
 	return &reply->children[1];

@@ -45,7 +45,8 @@ static bool login_step(struct cli_session *session, const struct slice *words, s
 	*refusal = (struct slice){ NULL, 0 };
 	if (!cli_connection_send(&session->connection, words, count)) return false;
 	do {
-		if (cli_connection_receive(&session->connection, &reply, session->interrupt) != CLI_RECEIVE_REPLY) return false;
+		if (cli_connection_receive(&session->connection, &reply, session->interrupt) != CLI_RECEIVE_REPLY)
+			return false;
 	} while (reply->type == REPLY_NODE_PUSH);
 	if (reply->type != REPLY_NODE_ERROR) return true;
 	*refusal = reply->text;
@@ -100,12 +101,12 @@ static bool open_connection(struct cli_session *session) {
 	if (session->over_socket) {
 		if (cli_connection_open_unix(&session->connection, session->options->socket_path)) return true;
 		fprintf(stderr, "Could not connect to Redis at %s: %s\n", session->options->socket_path,
-				session->connection.error);
+			session->connection.error);
 		return false;
 	}
 	if (cli_connection_open_tcp(&session->connection, session->host, session->port)) return true;
 	fprintf(stderr, "Could not connect to Redis at %s:%d: %s\n", session->host, session->port,
-			session->connection.error);
+		session->connection.error);
 	return false;
 }
 
@@ -177,7 +178,8 @@ static void note_effect(struct cli_session *session, const struct run *run, cons
 	case CLI_EFFECT_EXEC:
 	case CLI_EFFECT_DISCARD:
 		/* EXEC undoes a SELECT when it ran nothing: an error, or a null because of WATCH. */
-		if (session->in_multi && (run->traits->effect == CLI_EFFECT_DISCARD || reply->type != REPLY_NODE_ARRAY)) {
+		if (session->in_multi &&
+			(run->traits->effect == CLI_EFFECT_DISCARD || reply->type != REPLY_NODE_ARRAY)) {
 			session->db = session->db_before_multi;
 		}
 		session->in_multi = false;
@@ -192,8 +194,7 @@ static void note_effect(struct cli_session *session, const struct run *run, cons
 		if (refused || run->count < 2) return;
 		session->proto = slice_is(run->words[1], "3") ? 3 : 2;
 		return;
-	default:
-		return;
+	default: return;
 	}
 }
 
@@ -220,14 +221,13 @@ static bool stream(struct cli_session *session, const struct run *run) {
 	}
 	for (;;) {
 		switch (cli_connection_receive(&session->connection, &reply, session->interrupt)) {
-		case CLI_RECEIVE_INTERRUPTED:
-			return abandon(session);
-		case CLI_RECEIVE_FAILED:
-			return report_failure(session, run);
+		case CLI_RECEIVE_INTERRUPTED: return abandon(session);
+		case CLI_RECEIVE_FAILED: return report_failure(session, run);
 		case CLI_RECEIVE_REPLY:
 			print(session, reply, run->traits->text);
 			/* Refused, or put off until EXEC: there will be no stream. */
-			if (reply->type == REPLY_NODE_ERROR || (reply->type == REPLY_NODE_STATUS && session->in_multi)) return true;
+			if (reply->type == REPLY_NODE_ERROR || (reply->type == REPLY_NODE_STATUS && session->in_multi))
+				return true;
 		}
 	}
 }
@@ -241,7 +241,8 @@ static enum outcome follow(struct cli_session *session, struct run *run, struct 
 	const struct slice asking = SLICE_LITERAL("ASKING");
 	if (!cli_redirection_parse(error, &to) || ++run->redirections > REDIRECTIONS_MAX) return OUTCOME_OK;
 	if (session->lines) {
-		printf("-> Redirected to slot [%d] located at %s:%d\n", to.slot, to.host[0] ? to.host : session->host, to.port);
+		printf("-> Redirected to slot [%d] located at %s:%d\n", to.slot, to.host[0] ? to.host : session->host,
+			to.port);
 		fflush(stdout);
 	}
 	if (!cli_session_connect_to(session, to.host[0] ? to.host : session->host, to.port)) return OUTCOME_FAILED;
@@ -277,12 +278,9 @@ static enum outcome await_reply(struct cli_session *session, struct run *run) {
 	size_t seen = 0;
 	for (;;) {
 		switch (cli_connection_receive(&session->connection, &reply, session->interrupt)) {
-		case CLI_RECEIVE_INTERRUPTED:
-			return abandon(session) ? OUTCOME_OK : OUTCOME_FAILED;
-		case CLI_RECEIVE_FAILED:
-			return report_failure(session, run) ? OUTCOME_OK : OUTCOME_FAILED;
-		case CLI_RECEIVE_REPLY:
-			break;
+		case CLI_RECEIVE_INTERRUPTED: return abandon(session) ? OUTCOME_OK : OUTCOME_FAILED;
+		case CLI_RECEIVE_FAILED: return report_failure(session, run) ? OUTCOME_OK : OUTCOME_FAILED;
+		case CLI_RECEIVE_REPLY: break;
 		}
 		if (reply->type == REPLY_NODE_PUSH && !run->traits->answer_per_word) {
 			if (session->options->show_pushes) print(session, reply, false);
@@ -306,7 +304,8 @@ static bool run_once(struct cli_session *session, struct run *run) {
 	enum outcome outcome = OUTCOME_SEND_AGAIN;
 	if (!ensure_connected(session)) return false;
 	while (outcome == OUTCOME_SEND_AGAIN) {
-		if (!cli_connection_send(&session->connection, run->words, run->count)) return report_failure(session, run);
+		if (!cli_connection_send(&session->connection, run->words, run->count))
+			return report_failure(session, run);
 		if (expects_no_reply(session, run)) return true;
 		if (run->traits->stream != CLI_STREAM_NONE) return stream(session, run);
 		outcome = await_reply(session, run);
@@ -343,7 +342,8 @@ void cli_session_put(struct cli_session *session, const struct slice *words, siz
 const struct reply_node *cli_session_take(struct cli_session *session) {
 	const struct reply_node *reply;
 	do {
-		if (cli_connection_receive(&session->connection, &reply, NULL) != CLI_RECEIVE_REPLY) end_process(session);
+		if (cli_connection_receive(&session->connection, &reply, NULL) != CLI_RECEIVE_REPLY)
+			end_process(session);
 	} while (reply->type == REPLY_NODE_PUSH);
 	return reply;
 }
@@ -369,8 +369,8 @@ void cli_session_prompt(const struct cli_session *session, char prompt[static CL
 		snprintf(address, sizeof(address), "tarn %s", session->options->socket_path);
 	} else {
 		bool brackets = strchr(session->host, ':') != NULL;
-		snprintf(address, sizeof(address), "%s%.200s%s:%d", brackets ? "[" : "", session->host, brackets ? "]" : "",
-				session->port);
+		snprintf(address, sizeof(address), "%s%.200s%s:%d", brackets ? "[" : "", session->host,
+			brackets ? "]" : "", session->port);
 	}
 	if (session->db != 0) snprintf(db, sizeof(db), "[%d]", session->db);
 	snprintf(prompt, CLI_PROMPT_MAX, "%s%s%s> ", address, db, session->in_multi ? "(TX)" : "");

@@ -16,13 +16,13 @@ struct cli_session {
 	bool over_socket;
 	int db;
 	int proto;
-	bool lines;        /* commands come as lines, from a prompt or from stdin */
+	bool lines; /* commands come as lines, from a prompt or from stdin */
 	bool was_connected;
 	bool in_multi;
 	int db_before_multi;
-	bool replies_off;  /* after CLIENT REPLY OFF */
+	bool replies_off;                       /* after CLIENT REPLY OFF */
 	const volatile sig_atomic_t *interrupt; /* a ctrl-c at the prompt's commands; NULL: it ends the process */
-	struct buffer text; /* what is printed next */
+	struct buffer text;                     /* what is printed next */
 };
 
 void cli_session_init(struct cli_session *session, const struct cli_options *options);

@@ -74,8 +74,8 @@ static void print_line(struct slice info, int64_t *requests_before) {
 	format_bytes(memory, info_number(info, "used_memory"));
 	snprintf(requests_text, sizeof(requests_text), "%lld (+%lld)", (long long)requests, (long long)more);
 	printf("%-11lld%-9s%-8lld%-8lld%-20s%-12lld%s\n", (long long)all_keys(info), memory,
-			(long long)info_number(info, "connected_clients"), (long long)info_number(info, "blocked_clients"),
-			requests_text, (long long)info_number(info, "total_connections_received"), child_text(info));
+		(long long)info_number(info, "connected_clients"), (long long)info_number(info, "blocked_clients"),
+		requests_text, (long long)info_number(info, "total_connections_received"), child_text(info));
 	fflush(stdout);
 	*requests_before = requests;
 }

@@ -60,8 +60,8 @@ static struct element parse_element(struct parser *p) {
 		return element;
 	}
 	do {
-		element.branches = mem_realloc(
-				element.branches, (element.branch_count + 1) * sizeof(*element.branches));
+		element.branches =
+			mem_realloc(element.branches, (element.branch_count + 1) * sizeof(*element.branches));
 		element.branches[element.branch_count++] = parse_sequence(p, &element.repeated);
 	} while (lexeme_is(take(p), '|'));
 	return element;
@@ -94,7 +94,7 @@ static void release_sequence(struct sequence *sequence) {
 
 static void append_word(struct buffer *out, struct slice word) {
 	if (out->len > 0 && out->data[out->len - 1] != ' ' && out->data[out->len - 1] != '[' &&
-			out->data[out->len - 1] != '<') {
+		out->data[out->len - 1] != '<') {
 		buffer_append_char(out, ' ');
 	}
 	buffer_append_slice(out, word);
@@ -229,7 +229,7 @@ static enum match match_sequence(struct matcher *m, const struct sequence *seque
 		}
 		struct options options = { .elements = &sequence->elements[i] };
 		while (i + options.count < sequence->count && options.elements[options.count].optional &&
-				options.count < OPTIONS_MAX) {
+			options.count < OPTIONS_MAX) {
 			options.count++;
 		}
 		result = options.count > 0 ? match_options(m, &options) : match_one(m, &sequence->elements[i]);
@@ -256,7 +256,7 @@ void cli_synopsis_rest(const char *synopsis, const struct slice *words, size_t c
 }
 
 void cli_synopsis_tokens(
-		const char *synopsis, struct slice start, void (*each)(void *context, struct slice token), void *context) {
+	const char *synopsis, struct slice start, void (*each)(void *context, struct slice token), void *context) {
 	struct parser parser = { .at = synopsis };
 	for (struct slice lexeme = take(&parser); lexeme.len > 0; lexeme = take(&parser)) {
 		if (strchr("[]<>|.", lexeme.ptr[0]) || !is_token(lexeme) || lexeme.len < start.len) continue;

@@ -10,6 +10,6 @@ void cli_synopsis_rest(const char *synopsis, const struct slice *words, size_t c
 
 /* Calls `each` for every token (EX, NX …) of `synopsis` that begins with `start`, in any case. */
 void cli_synopsis_tokens(
-		const char *synopsis, struct slice start, void (*each)(void *context, struct slice token), void *context);
+	const char *synopsis, struct slice start, void (*each)(void *context, struct slice token), void *context);
 
 #endif

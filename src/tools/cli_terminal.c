@@ -94,36 +94,24 @@ static struct cli_key plain_key(enum cli_key_type type) {
 static enum cli_key_type numbered_key(int number) {
 	switch (number) {
 	case 1:
-	case 7:
-		return CLI_KEY_HOME;
-	case 3:
-		return CLI_KEY_DELETE;
+	case 7: return CLI_KEY_HOME;
+	case 3: return CLI_KEY_DELETE;
 	case 4:
-	case 8:
-		return CLI_KEY_END;
-	default:
-		return CLI_KEY_UNKNOWN;
+	case 8: return CLI_KEY_END;
+	default: return CLI_KEY_UNKNOWN;
 	}
 }
 
 static enum cli_key_type lettered_key(int final, bool modified) {
 	switch (final) {
-	case 'A':
-		return CLI_KEY_UP;
-	case 'B':
-		return CLI_KEY_DOWN;
-	case 'C':
-		return modified ? CLI_KEY_WORD_RIGHT : CLI_KEY_RIGHT;
-	case 'D':
-		return modified ? CLI_KEY_WORD_LEFT : CLI_KEY_LEFT;
-	case 'F':
-		return CLI_KEY_END;
-	case 'H':
-		return CLI_KEY_HOME;
-	case 'Z':
-		return CLI_KEY_BACK_TAB;
-	default:
-		return CLI_KEY_UNKNOWN;
+	case 'A': return CLI_KEY_UP;
+	case 'B': return CLI_KEY_DOWN;
+	case 'C': return modified ? CLI_KEY_WORD_RIGHT : CLI_KEY_RIGHT;
+	case 'D': return modified ? CLI_KEY_WORD_LEFT : CLI_KEY_LEFT;
+	case 'F': return CLI_KEY_END;
+	case 'H': return CLI_KEY_HOME;
+	case 'Z': return CLI_KEY_BACK_TAB;
+	default: return CLI_KEY_UNKNOWN;
 	}
 }
 
@@ -179,17 +167,12 @@ struct cli_key cli_terminal_key(struct cli_terminal *terminal) {
 	if (c < 0) return plain_key(CLI_KEY_EOF);
 	switch (c) {
 	case '\r':
-	case '\n':
-		return plain_key(CLI_KEY_ENTER);
-	case '\t':
-		return plain_key(CLI_KEY_TAB);
+	case '\n': return plain_key(CLI_KEY_ENTER);
+	case '\t': return plain_key(CLI_KEY_TAB);
 	case '\b':
-	case DELETE_BYTE:
-		return plain_key(CLI_KEY_BACKSPACE);
-	case ESCAPE:
-		return escape_sequence(terminal);
-	default:
-		break;
+	case DELETE_BYTE: return plain_key(CLI_KEY_BACKSPACE);
+	case ESCAPE: return escape_sequence(terminal);
+	default: break;
 	}
 	if (c < 27) return (struct cli_key){ .type = CLI_KEY_CTRL, .letter = (char)(c - 1 + 'a') };
 	if (c < 32) return plain_key(CLI_KEY_UNKNOWN);

@@ -67,7 +67,8 @@ static const char *parse_address(struct slice address, struct cli_uri *uri) {
 		host = until(address.ptr, colon);
 	}
 	if (colon) {
-		if (!number_parse_i64(until(colon + 1, end), &port) || port < 1 || port > 65535) return "Invalid URI port";
+		if (!number_parse_i64(until(colon + 1, end), &port) || port < 1 || port > 65535)
+			return "Invalid URI port";
 		uri->port = (int)port;
 	}
 	if (host.len == 0) return NULL;
@@ -79,7 +80,8 @@ static const char *parse_db(const char *path, struct cli_uri *uri) {
 	int64_t db;
 	size_t len = strcspn(path, "?#/");
 	if (len == 0) return NULL;
-	if (!number_parse_i64(slice_of(path, len), &db) || db < 0 || db > INT32_MAX) return "Invalid URI database number";
+	if (!number_parse_i64(slice_of(path, len), &db) || db < 0 || db > INT32_MAX)
+		return "Invalid URI database number";
 	uri->has_db = true;
 	uri->db = (int)db;
 	return NULL;
@@ -87,7 +89,8 @@ static const char *parse_db(const char *path, struct cli_uri *uri) {
 
 static const char *parse(const char *text, struct cli_uri *uri) {
 	static const char plain[] = "redis://", tls[] = "rediss://";
-	if (strncasecmp(text, tls, strlen(tls)) == 0) return "rediss:// needs TLS, which this tarn-cli was built without";
+	if (strncasecmp(text, tls, strlen(tls)) == 0)
+		return "rediss:// needs TLS, which this tarn-cli was built without";
 	if (strncasecmp(text, plain, strlen(plain)) != 0) return "Invalid URI scheme";
 	text += strlen(plain);
 	size_t authority = strcspn(text, "/?#");

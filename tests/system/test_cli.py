@@ -51,7 +51,8 @@ def cli(server):
 
 
 class Answering(socketserver.ThreadingTCPServer):
-    """Replies to each request with what the test has put into `answers`, by the request's first word; "+OK" else."""
+    """Replies to each request with what the test has put into `answers`, by the request's first word; "+OK" else. Hangs up
+    where that is None, and behind the reply to `last_words`; `closed` says that it has."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -59,8 +60,13 @@ class Answering(socketserver.ThreadingTCPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers, self.requests = {b"HELLO": b"%1\r\n+proto\r\n:3\r\n"}, []
+        self.last_words, self.closed = set(), threading.Event()
         self.port = str(self.server_address[1])
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def shutdown_request(self, request):
+        super().shutdown_request(request)
+        self.closed.set()
 
 
 class Handler(socketserver.StreamRequestHandler):
@@ -77,6 +83,8 @@ class Handler(socketserver.StreamRequestHandler):
             if answer is None:
                 return
             self.wfile.write(answer)
+            if words[0].upper() in self.server.last_words:
+                return
 
 
 @pytest.fixture
@@ -387,7 +395,8 @@ CURSOR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Terminal:
-    """tarn-cli on a terminal. `see` waits for a text on what was written since the last look."""
+    """tarn-cli on a terminal. `see` waits for a text in what was written since the last look. Control keys mean something to
+    the terminal itself while a command runs: before they are typed, the prompt must be seen."""
 
     def __init__(self, *args, **env):
         self.pid, self.fd = pty.fork()
@@ -428,10 +437,10 @@ def terminal(server, tmp_path):
     """Opens prompts with their history in a directory of the test; they are told to quit if they have not."""
     opened = []
 
-    def start(*args, **env):
-        env = {"HOME": str(tmp_path), "TARNCLI_HISTFILE": str(tmp_path / "history"), **env}
-        opened.append(Terminal("-p", str(server.port), *args, **env))
-        opened[-1].prompt = f"127.0.0.1:{server.port}"
+    def start(port=server.port):
+        env = {"HOME": str(tmp_path), "TARNCLI_HISTFILE": str(tmp_path / "history")}
+        opened.append(Terminal("-p", str(port), **env))
+        opened[-1].prompt = f"127.0.0.1:{port}"
         opened[-1].see(opened[-1].prompt)
         return opened[-1]
 
@@ -484,6 +493,7 @@ def test_completion(terminal):
     t.see("> set k v keepttl")
     t.type("\x15strl\t\x1b")
     t.see("> strlen")
+    t.see("> strl")
     t.type("x\r")
     t.see("unknown command 'strlx'")
 
@@ -493,19 +503,22 @@ def test_editing(terminal):
     # Home, end, words, kill and yank, a character of two bytes removed from the middle.
     t.type('"caf\u00e9s" \x1b[D\x1b[D\x1b[D\x7f\x01echo \x05\x17\x19\r')
     t.see('"cafs"\r\n')
+    t.see(t.prompt)
     t.type("echo one two\x17\x1bb\x1bbx\x01\x1b[3~\x0b\x19\x7f\x7f\x7f\x7f\x7f\x15echo left\x02\x02\x14\r")
-    t.see('"letf"\r\n')
+    t.see('"lfet"\r\n')
+    t.see(t.prompt)
     t.type("echo " + "0123456789" * 40 + "\r")
     t.see('"' + "0123456789" * 40 + '"')
 
 
 def test_history(terminal, tmp_path):
     t = terminal()
-    t.type("echo one\recho two\rauth secret\rconfig set requirepass \"\"\racl setuser u >pw\r")
+    t.type("echo one\recho two\rauth secret\rconfig set requirepass \"\"\racl setuser\r")
     t.see('"one"')
     t.see('"two"')
     t.type("\x1b[A\x1b[A\r")
     t.see('"one"')
+    t.see(t.prompt)
     t.type("\x12tw\r")
     t.see('"two"')
     t.type("exit\r")
@@ -541,24 +554,30 @@ def test_interrupts(terminal):
     t.type("echo on\r")
     t.see('"on"')
     # Ctrl-c drops a line, and leaves when there is none.
-    t.type("half a line\x03")
-    t.see("> ")
+    t.see(f"{t.prompt}> ")
+    t.type("half a line")
+    t.see("half a line")
+    t.type("\x03")
+    t.see("\r\n")
+    t.see(f"{t.prompt}> ")
     t.type("\x03")
     assert t.ended() == 0
 
 
-def test_reconnects(terminal, server):
-    t = terminal()
-    t.type("client id\r")
-    t.see("(integer) ")
-    server.client()("CLIENT", "KILL", "TYPE", "normal")
-    t.type("echo again\r")
+def test_reconnects(terminal, answering):
+    answering.last_words = {b"BYE"}
+    t = terminal(answering.port)
+    t.type("bye\r")
+    t.see("OK\r\n")
+    assert answering.closed.wait(20)
+    t.type("get again\r")
     t.see("Reconnected: the server had closed the connection.")
-    t.see('"again"')
+    t.see("OK\r\n")
+    assert answering.requests == [[b"bye"], [b"get", b"again"]]
     t.type("connect 127.0.0.1 1\r")
     t.see("Could not connect to Redis at 127.0.0.1:1: Connection refused")
     t.see("not connected> ")
-    t.type(f"connect 127.0.0.1 {server.port}\r")
+    t.type(f"connect 127.0.0.1 {answering.port}\r")
     t.see(f"{t.prompt}> ")
 
 

@@ -148,7 +148,8 @@ static void scan_visit(void *context, void *item) {
 }
 
 /* Between two steps the items from `stayers` on come and go, so that the table moves towards `target` items. */
-static void drift(struct table *t, struct item *items, unsigned stayers, unsigned count, size_t target, unsigned moves) {
+static void drift(
+	struct table *t, struct item *items, unsigned stayers, unsigned count, size_t target, unsigned moves) {
 	for (; moves > 0 && count > stayers; moves--) {
 		struct item *item = &items[stayers + random_below(count - stayers)];
 		bool grow = table_count(t) < target;
@@ -253,7 +254,7 @@ static void test_random_is_fair(void **state) {
 	testing_begin(5);
 	for (unsigned round = testing_rounds(1); round > 0; round--) {
 		check_fair(2, 5000);
-		check_fair(50, 500); /* eight buckets, some with overflow */
+		check_fair(50, 500);  /* eight buckets, some with overflow */
 		check_fair(577, 200); /* half of the buckets are split */
 		check_fair(768, 200);
 	}
@@ -302,10 +303,10 @@ static void test_collisions(void **state) {
 	(void)state;
 	testing_begin(6);
 	for (unsigned round = testing_rounds(1); round > 0; round--) {
-		collide(UINT64_MAX, 700);                  /* equal in every bit */
-		collide((uint64_t)0xff << 56, 3000);       /* one tag */
-		collide(0xffffffff, 700);                  /* one bucket, whatever the size */
-		collide(0x3f, 3000);                       /* one bucket of the first 64 */
+		collide(UINT64_MAX, 700);            /* equal in every bit */
+		collide((uint64_t)0xff << 56, 3000); /* one tag */
+		collide(0xffffffff, 700);            /* one bucket, whatever the size */
+		collide(0x3f, 3000);                 /* one bucket of the first 64 */
 	}
 	/* Hash 0 has tag 0, which would mean a free slot. */
 	struct table t = { 0 };
@@ -322,7 +323,8 @@ static void test_collisions(void **state) {
 /* ---- Memory ---- */
 
 static size_t resident_pages(void *from, size_t bytes) {
-	uintptr_t begin = ((uintptr_t)from + 4095) & ~(uintptr_t)4095, end = ((uintptr_t)from + bytes) & ~(uintptr_t)4095;
+	uintptr_t begin = ((uintptr_t)from + 4095) & ~(uintptr_t)4095,
+		  end = ((uintptr_t)from + bytes) & ~(uintptr_t)4095;
 	size_t pages = (end - begin) / 4096, count = 0;
 	unsigned char *map = mem_calloc(pages + 1);
 	assert_int_equal(mincore((void *)begin, end - begin, map), 0);

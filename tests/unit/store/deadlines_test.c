@@ -231,7 +231,8 @@ static void thin_out(size_t keep_every, int direction) {
 	size_t left = deadlines_count(&d);
 	assert_int_equal(left, COUNT / keep_every);
 	if (deadlines_memory(&d) > left * 80 + 4096)
-		fail_msg("%zu bytes for %zu records (1 of %zu kept, direction %d)", deadlines_memory(&d), left, keep_every, direction);
+		fail_msg("%zu bytes for %zu records (1 of %zu kept, direction %d)", deadlines_memory(&d), left,
+			keep_every, direction);
 	deadlines_release(&d);
 }
 

@@ -86,8 +86,10 @@ static void make_one(const struct entry_plan *plan, size_t key_len) {
 	give_value(e, 3);
 	check_entry(e, plan, key_len, 3);
 	assert_string_equal(value_type_name(entry_type(e)), "string");
-	assert_string_equal(entry_encoding_name(e), plan->encoding == STRING_INT ? "int" :
-		plan->encoding == STRING_INLINE && plan->value_len <= 44 ? "embstr" : "raw");
+	assert_string_equal(entry_encoding_name(e), plan->encoding == STRING_INT ? "int"
+						    : plan->encoding == STRING_INLINE && plan->value_len <= 44
+							    ? "embstr"
+							    : "raw");
 	entry__free_shell(e);
 }
 
@@ -106,7 +108,8 @@ static void reshape_one(const struct entry_plan *plan, size_t key_len) {
 	e->_epoch = 9;
 	e->_flags |= ENTRY_WATCHED;
 	for (unsigned step = 0; step < 12; step++) {
-		struct entry_plan next = { VALUE_STRING, (unsigned)random_below(3), expiries[random_below(EXPIRIES)], 0 };
+		struct entry_plan next = { VALUE_STRING, (unsigned)random_below(3), expiries[random_below(EXPIRIES)],
+			0 };
 		if (next.encoding != STRING_INT) next.value_len = value_lens[random_below(VALUE_LENS)];
 		if (random_below(3) == 0) {
 			next = *plan;
@@ -146,7 +149,8 @@ static void test_blob(void **state) {
 		assert_ptr_equal(entry_string(e, scratch).ptr, b->bytes);
 		assert_int_equal(entry_string_len(e), cap / 2);
 		assert_string_equal(entry_encoding_name(e), "raw");
-		assert_int_equal(entry_memory(e, 0), mem_size_class(entry__bytes(e)) + mem_size_class(sizeof(*b) + cap));
+		assert_int_equal(
+			entry_memory(e, 0), mem_size_class(entry__bytes(e)) + mem_size_class(sizeof(*b) + cap));
 		entry__free_value(e);
 		entry__free_shell(e);
 	}

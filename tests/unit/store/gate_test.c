@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
+#include "base/futex.h"
 #include "store/gate.h"
 
 enum { SHARDS = 8, THREADS = 4, PER_COMMAND = 3 };
@@ -19,9 +20,7 @@ static struct {
 } cells[SHARDS];
 
 /* Written under the world, read by everybody inside. */
-static struct {
-	uint64_t first, second; /* always equal */
-} announced;
+static struct { uint64_t first, second; /* always equal */ } announced;
 
 static atomic_uint violations;
 static atomic_bool stop;
@@ -57,7 +56,7 @@ static void run_command(void) {
 		cells[shards[count - 1]].value += amount;
 	}
 	for (unsigned i = 0; i < count; i++) cells[shards[i]].moves++;
-	if (random_below(200) == 0) sched_yield(); /* while it holds them */
+	if (random_below(50) == 0) sched_yield(); /* while it holds them */
 	for (unsigned i = count; i > 0; i--) gate_unlock(&gate, shards[i - 1]);
 	look_at_announced();
 	atomic_fetch_add(&commands, 1);
@@ -108,7 +107,7 @@ static void *run_thread(void *arg) {
 static void *run_and_leave(void *arg) {
 	struct runner *r = arg;
 	random_seed_thread(testing_seed() + 2000 + r->number);
-	for (unsigned round = 0; round < 20; round++) {
+	for (unsigned round = 0; round < 3; round++) {
 		gate_join(&gate, &r->member);
 		run_steps(r);
 		gate_leave(&r->member);
@@ -138,13 +137,15 @@ static void finish(void) {
 	gate_release(&gate);
 }
 
-static void run_all(unsigned threads, unsigned steps, unsigned world_percent, unsigned outside_percent, bool light_fence) {
+static void run_all(
+	unsigned threads, unsigned steps, unsigned world_percent, unsigned outside_percent, bool light_fence) {
 	static struct runner runners[THREADS];
 	reset();
 	if (!light_fence) gate._light_fence = false;
 	for (unsigned i = 0; i < threads; i++) {
-		runners[i] = (struct runner){ .number = i, .steps = steps, .world_percent = world_percent,
-			.outside_percent = outside_percent };
+		runners[i] = (struct runner){
+			.number = i, .steps = steps, .world_percent = world_percent, .outside_percent = outside_percent
+		};
 		gate_join(&gate, &runners[i].member);
 	}
 	assert_int_equal(gate.shared, threads > 1);
@@ -192,15 +193,17 @@ static void test_joining(void **state) {
 	static struct runner first, guests[2];
 	(void)state;
 	testing_begin(5);
-	for (unsigned round = testing_rounds(4); round > 0; round--) {
+	for (unsigned round = testing_rounds(80); round > 0; round--) {
 		reset();
 		first = (struct runner){ .number = 0, .world_percent = 1, .outside_percent = 5 };
 		gate_join(&gate, &first.member);
 		assert_false(gate.shared);
 		assert_int_equal(pthread_create(&first.thread, NULL, run_thread, &first), 0);
-		while (atomic_load(&commands) < 100) sched_yield();
+		while (atomic_load(&commands) < 20 + round) sched_yield();
 		for (unsigned i = 0; i < 2; i++) {
-			guests[i] = (struct runner){ .number = i + 1, .steps = 150, .world_percent = 2, .outside_percent = 5 };
+			guests[i] = (struct runner){
+				.number = i + 1, .steps = 50, .world_percent = 2, .outside_percent = 5
+			};
 			assert_int_equal(pthread_create(&guests[i].thread, NULL, run_and_leave, &guests[i]), 0);
 		}
 		for (unsigned i = 0; i < 2; i++) pthread_join(guests[i].thread, NULL);
@@ -209,6 +212,45 @@ static void test_joining(void **state) {
 		gate_leave(&first.member);
 		finish();
 	}
+}
+
+static void *in_and_out(void *arg) {
+	struct gate_member *m = arg;
+	while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
+		gate_inside(m);
+		for (int i = 0; i < 3; i++) look_at_announced();
+		gate_outside(m);
+	}
+	return NULL;
+}
+
+/* The narrow place: one says "I am inside" and looks for who wants the world, the other says "I want it" and looks for who is
+ * inside. At least one of the two must see the other. */
+static void test_entering_against_taking(void **state) {
+	static struct gate_member guest, taker;
+	pthread_t thread;
+	(void)state;
+	testing_begin(7);
+	reset();
+	gate_join(&gate, &guest);
+	gate_join(&gate, &taker);
+	assert_int_equal(pthread_create(&thread, NULL, in_and_out, &guest), 0);
+	gate_inside(&taker);
+	for (unsigned i = testing_rounds(20000); i > 0; i--) {
+		gate_take_world(&taker);
+		announced.first++;
+		for (unsigned spins = (unsigned)random_below(100); spins > 0; spins--) spin_pause();
+		announced.second++;
+		gate_drop_world(&taker);
+		/* Let the other come in: it parks while the world is wanted. */
+		for (unsigned spins = (unsigned)random_below(300); spins > 0; spins--) spin_pause();
+	}
+	gate_outside(&taker);
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	gate_leave(&guest);
+	gate_leave(&taker);
+	finish();
 }
 
 /* A member that sleeps outside keeps nobody from the world, and finds its effect when it comes in. */
@@ -239,6 +281,7 @@ int main(void) {
 		cmocka_unit_test(test_shards_and_world),
 		cmocka_unit_test(test_worlds_compete),
 		cmocka_unit_test(test_without_membarrier),
+		cmocka_unit_test(test_entering_against_taking),
 		cmocka_unit_test(test_joining),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,8 @@ static void test_order(void **state) {
 		size_t done = reclaim_done();
 		in_order = true;
 		for (unsigned i = 0; i < GIVERS; i++) next_of[i] = 0;
-		for (uintptr_t i = 0; i < GIVERS; i++) assert_int_equal(pthread_create(&threads[i], NULL, give, (void *)i), 0);
+		for (uintptr_t i = 0; i < GIVERS; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL, give, (void *)i), 0);
 		for (unsigned i = 0; i < GIVERS; i++) pthread_join(threads[i], NULL);
 		reclaim_drain();
 		assert_true(in_order);

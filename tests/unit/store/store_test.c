@@ -36,7 +36,8 @@ static void on_before_change(void *context, struct view *v, const struct key *ke
 	assert_true(slice_equal(entry_key(e), key_slice(key)));
 }
 
-static void on_committed(void *context, struct view *v, const struct key *key, enum event_class class, const char *event) {
+static void on_committed(
+	void *context, struct view *v, const struct key *key, enum event_class class, const char *event) {
 	(void)context;
 	(void)v;
 	(void)key;
@@ -45,7 +46,7 @@ static void on_committed(void *context, struct view *v, const struct key *key, e
 	assert_string_equal(event, "expired");
 }
 
-static const struct store_hooks hooks = { on_committed, on_before_change };
+static const struct store_hooks hooks = { .committed = on_committed, .before_change = on_before_change };
 
 static void open_store(unsigned dbs, uint32_t shards) {
 	gate_init(&gate, shards);
@@ -99,7 +100,8 @@ static struct held *model_at(unsigned db, unsigned k) {
 static void make_names(void) {
 	static const size_t lens[] = { 0, 1, 2, 5, 16, 200, 254, 255, 256, 257, 300, 5000 };
 	for (unsigned k = 0; k < KEYS; k++) {
-		size_t len = k < sizeof(lens) / sizeof(lens[0]) ? lens[k] : 3 + random_below(random_below(4) ? 20 : 400);
+		size_t len =
+			k < sizeof(lens) / sizeof(lens[0]) ? lens[k] : 3 + random_below(random_below(4) ? 20 : 400);
 		char *bytes = malloc(len + 4);
 		assert_non_null(bytes);
 		for (size_t i = 0; i < len; i++) bytes[i] = (char)random_u64();
@@ -539,8 +541,8 @@ static void test_integers(void **state) {
 		const char *text;
 		bool is_int;
 	} cases[] = { { "0", true }, { "-1", true }, { "9223372036854775807", true }, { "-9223372036854775808", true },
-		{ "9223372036854775808", false }, { "-0", false }, { "01", false }, { "+1", false }, { " 1", false }, { "1 ", false },
-		{ "-", false }, { "", false }, { "1.0", false }, { "00000000000000000000", false } };
+		{ "9223372036854775808", false }, { "-0", false }, { "01", false }, { "+1", false }, { " 1", false },
+		{ "1 ", false }, { "-", false }, { "", false }, { "1.0", false }, { "00000000000000000000", false } };
 	char scratch[NUMBER_I64_MAX_CHARS + 1];
 	(void)state;
 	testing_begin(8);

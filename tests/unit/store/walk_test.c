@@ -115,7 +115,8 @@ static void test_scan_guarantee(void **state) {
 	for (unsigned round = testing_rounds(40); round > 0; round--) {
 		unsigned count = 2 + (unsigned)random_below(2000);
 		uint32_t shards = 1u << random_below(6);
-		scan_while_changing(shards, 1 + (unsigned)random_below(count), count, 1 + random_below(random_below(2) ? 10 : 300));
+		scan_while_changing(
+			shards, 1 + (unsigned)random_below(count), count, 1 + random_below(random_below(2) ? 10 : 300));
 	}
 }
 

@@ -23,7 +23,11 @@ static void expect(struct cli_edit *edit, const char *text, size_t cursor) {
 static void test_characters(void **state) {
 	(void)state;
 	/* é as one code point, e with a combining accent, a wide character, a stray byte, an emoji. */
-	struct cli_edit edit = edit_with("\xc3\xa9" "e\xcc\x81" "\xe6\x97\xa5" "\xff" "\xf0\x9f\x98\x80");
+	struct cli_edit edit = edit_with("\xc3\xa9"
+					 "e\xcc\x81"
+					 "\xe6\x97\xa5"
+					 "\xff"
+					 "\xf0\x9f\x98\x80");
 	static const size_t stops[] = { 0, 2, 5, 8, 9, 13 };
 	for (size_t i = 0; i < 5; i++) {
 		assert_int_equal(cli_edit_next(&edit, stops[i]), stops[i + 1]);
@@ -37,7 +41,8 @@ static void test_characters(void **state) {
 
 static void test_malformed(void **state) {
 	(void)state;
-	static const char *const texts[] = { "\xc3", "\xe6\x97", "\xf0\x9f\x98", "\x80\x80", "\xc0\x80", "\xc3(", "\xed" };
+	static const char *const texts[] = { "\xc3", "\xe6\x97", "\xf0\x9f\x98", "\x80\x80", "\xc0\x80", "\xc3(",
+		"\xed" };
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct cli_edit edit = edit_with(texts[i]);
 		assert_int_equal(cli_edit_next(&edit, 0), 1);
@@ -52,11 +57,17 @@ static void test_editing(void **state) {
 	cli_edit_insert(&edit, SLICE_LITERAL("ac"));
 	edit.cursor = 1;
 	cli_edit_insert(&edit, SLICE_LITERAL("\xc3\xa9"));
-	expect(&edit, "a\xc3\xa9" "c", 3);
+	expect(&edit,
+		"a\xc3\xa9"
+		"c",
+		3);
 	cli_edit_transpose(&edit);
 	expect(&edit, "ac\xc3\xa9", 4);
 	cli_edit_transpose(&edit);
-	expect(&edit, "a\xc3\xa9" "c", 4);
+	expect(&edit,
+		"a\xc3\xa9"
+		"c",
+		4);
 	cli_edit_remove(&edit, cli_edit_previous(&edit, 3), 3);
 	expect(&edit, "ac", 1);
 	cli_edit_remove(&edit, 1, 1);

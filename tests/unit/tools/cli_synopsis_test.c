@@ -64,8 +64,10 @@ static void test_groups(void **state) {
 	check("<LEFT | RIGHT> key", "left", "key");
 	check("<LEFT | RIGHT> key", "up", "");
 	check("key <FIELDS count | ALL> [x]", "k fields", "count [x]");
-	check("key [NX | XX] [CH] score member [score member ...]", "k", "[NX | XX] [CH] score member [score member ...]");
-	check("key [NX | XX] [CH] score member [score member ...]", "k ch", "[NX | XX] score member [score member ...]");
+	check("key [NX | XX] [CH] score member [score member ...]", "k",
+		"[NX | XX] [CH] score member [score member ...]");
+	check("key [NX | XX] [CH] score member [score member ...]", "k ch",
+		"[NX | XX] score member [score member ...]");
 	check("key [NX | XX] [CH] score member [score member ...]", "k ch 1", "member [score member ...]");
 	check("key [MAXLEN [= | ~] threshold [LIMIT count]] field", "k maxlen ~", "threshold [LIMIT count] field");
 	check("key [MAXLEN [= | ~] threshold [LIMIT count]] field", "k maxlen 10", "[LIMIT count] field");
