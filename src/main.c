@@ -13,8 +13,8 @@
 #include "server/server.h"
 
 static void print_version(void) {
-	printf("Tarn server v=%s redis_version=%s malloc=%s bits=%d\n", TARN_VERSION, TARN_REDIS_VERSION, mem_allocator_name(),
-		(int)sizeof(long) * 8);
+	printf("Tarn server v=%s redis_version=%s malloc=%s bits=%d\n", TARN_VERSION, TARN_REDIS_VERSION,
+		mem_allocator_name(), (int)sizeof(long) * 8);
 }
 
 static void print_help(void) {
@@ -22,7 +22,8 @@ static void print_help(void) {
 	      "       tarn-server -v | --version\n"
 	      "       tarn-server -h | --help\n"
 	      "\n"
-	      "Starts a server that speaks the Redis protocol. Without a file it uses its defaults: port 6379, all interfaces,\n"
+	      "Starts a server that speaks the Redis protocol. Without a file it uses its defaults: port 6379, all "
+	      "interfaces,\n"
 	      "protected mode. \"-\" reads settings from standard input; --setting overrides what files say.\n"
 	      "\n"
 	      "Examples:\n"

@@ -131,8 +131,10 @@ void mem_free_sized(void *ptr, size_t bytes) {
 void mem_stats_read(struct mem_stats *stats) {
 	struct mallinfo2 info = mallinfo2();
 	size_t resident = mem_resident_bytes();
-	*stats = (struct mem_stats){ .allocated = info.uordblks + info.hblkhd, .resident = resident,
-		.active = info.arena + info.hblkhd, .mapped = info.arena + info.hblkhd };
+	*stats = (struct mem_stats){ .allocated = info.uordblks + info.hblkhd,
+		.resident = resident,
+		.active = info.arena + info.hblkhd,
+		.mapped = info.arena + info.hblkhd };
 	/* The sanitizers' allocators answer nothing here; the resident set is the honest figure left. */
 	if (stats->allocated == 0) stats->allocated = stats->active = stats->mapped = resident;
 }

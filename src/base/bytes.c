@@ -13,6 +13,14 @@ bool slice_is(struct slice a, const char *text) {
 	return strlen(text) == a.len && (a.len == 0 || strncasecmp(a.ptr, text, a.len) == 0);
 }
 
+static unsigned char lower(char c) {
+	return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+
+/* Not strncasecmp, which would stop at a NUL. */
 bool slice_equal_nocase(struct slice a, struct slice b) {
-	return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
+	if (a.len != b.len) return false;
+	size_t same = 0;
+	while (same < a.len && lower(a.ptr[same]) == lower(b.ptr[same])) same++;
+	return same == a.len;
 }

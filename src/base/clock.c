@@ -55,12 +55,26 @@ uint64_t clock_ticks(void) {
 	return counter_usable ? __rdtsc() : monotonic_ns();
 }
 
+/* Both clocks at one instant: of several readings the one that took the fewest ticks, in case we were interrupted. */
+static void read_both(uint64_t *ns, uint64_t *ticks) {
+	uint64_t best = UINT64_MAX;
+	for (int i = 0; i < 8; i++) {
+		uint64_t before = __rdtsc(), now = monotonic_ns(), after = __rdtsc();
+		if (after - before >= best) continue;
+		best = after - before;
+		*ns = now;
+		*ticks = before + best / 2;
+	}
+}
+
 void clock_init(void) {
 	if (!counter_is_invariant()) return;
 	/* Two milliseconds give the rate to better than a thousandth, which is more than a duration in a log needs. */
-	uint64_t ns0 = monotonic_ns(), ticks0 = __rdtsc(), ns1;
-	while ((ns1 = monotonic_ns()) < ns0 + 2000000) continue;
-	uint64_t ticks = __rdtsc() - ticks0;
+	uint64_t ns0 = 0, ticks0 = 0, ns1 = 0, ticks1 = 0;
+	read_both(&ns0, &ticks0);
+	while (monotonic_ns() < ns0 + 2000000) continue;
+	read_both(&ns1, &ticks1);
+	uint64_t ticks = ticks1 - ticks0;
 	if (ticks == 0) return;
 	ns_multiplier = (uint64_t)(((unsigned __int128)(ns1 - ns0) << MULTIPLIER_SHIFT) / ticks);
 	counter_usable = ns_multiplier > 0;

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-int64_t clock_wall_us(void);      /* microseconds since 1970 */
+int64_t clock_wall_us(void); /* microseconds since 1970 */
 int64_t clock_wall_ms(void);
 int64_t clock_monotonic_us(void); /* never goes back */
 int64_t clock_monotonic_ms(void);

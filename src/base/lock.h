@@ -14,11 +14,11 @@
 enum lock_rank {
 	LOCK_RANK_WORLD = 1,
 	LOCK_RANK_SHARD,
-	LOCK_RANK_SCRIPT,  /* the script mutex */
+	LOCK_RANK_SCRIPT, /* the script mutex */
 	LOCK_RANK_JOURNAL,
-	LOCK_RANK_SERVER,  /* small tables of the server: slow log, error statistics */
+	LOCK_RANK_SERVER, /* small tables of the server: slow log, error statistics */
 	LOCK_RANK_MAILBOX,
-	LOCK_RANK_LEAF,    /* under which nothing else is taken */
+	LOCK_RANK_LEAF, /* under which nothing else is taken */
 };
 
 struct lock {

@@ -22,6 +22,14 @@ void log_set_file(const char *path) {
 	snprintf(file_path, sizeof(file_path), "%s", path ? path : "");
 }
 
+bool log_try_file(const char *path) {
+	if (!path[0]) return true;
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0) return false;
+	close(fd);
+	return true;
+}
+
 void log_set_level(enum log_level level) {
 	atomic_store_explicit(&minimum, (int)level, memory_order_relaxed);
 }
@@ -63,7 +71,8 @@ static size_t write_prefix(char *line, enum log_level level) {
 	char date[64];
 	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S", &local);
 	int len = snprintf(line, 128, "%d:%c %s.%03d %c ", (int)getpid(),
-		atomic_load_explicit(&role_letter, memory_order_relaxed), date, (int)(now.tv_usec / 1000), marks[level]);
+		atomic_load_explicit(&role_letter, memory_order_relaxed), date, (int)(now.tv_usec / 1000),
+		marks[level]);
 	return (size_t)len;
 }
 

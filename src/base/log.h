@@ -13,6 +13,8 @@ enum log_level { LEVEL_DEBUG, LEVEL_VERBOSE, LEVEL_NOTICE, LEVEL_WARNING, LEVEL_
 
 /* `path` empty or NULL: standard output. The file is opened anew for each line, so that it may be rotated. */
 void log_set_file(const char *path);
+/* Whether the file can be written; errno says why not. */
+bool log_try_file(const char *path);
 void log_set_level(enum log_level level);
 void log_set_role(char role); /* 'M' master, 'S' replica, 'X' sentinel */
 void log_set_syslog(bool enabled, const char *ident, int facility);

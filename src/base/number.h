@@ -8,8 +8,8 @@
 #include "base/bytes.h"
 
 enum {
-	NUMBER_I64_MAX_CHARS = 20,      /* "-9223372036854775808" */
-	NUMBER_DOUBLE_MAX_CHARS = 40,   /* 17 significant digits and an exponent */
+	NUMBER_I64_MAX_CHARS = 20,         /* "-9223372036854775808" */
+	NUMBER_DOUBLE_MAX_CHARS = 40,      /* 17 significant digits and an exponent */
 	NUMBER_HUMAN_MAX_CHARS = 5 * 1024, /* a long double printed with %.17Lf: up to 4933 digits before the point */
 };
 

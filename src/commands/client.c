@@ -37,7 +37,8 @@ void cmd_client_setname(struct call *c) {
 void cmd_client_setinfo(struct call *c) {
 	bool is_name = call_word(c, 2, "lib-name");
 	if (!is_name && !call_word(c, 2, "lib-ver")) {
-		reply_errorf(c->reply, "ERR Unrecognized option '%.*s'", (int)(c->argv[2].len < 128 ? c->argv[2].len : 128), c->argv[2].ptr);
+		reply_errorf(c->reply, "ERR Unrecognized option '%.*s'",
+			(int)(c->argv[2].len < 128 ? c->argv[2].len : 128), c->argv[2].ptr);
 		return;
 	}
 	if (!client_check_name(c, c->argv[3], is_name ? "lib-name" : "lib-ver")) return;
@@ -94,13 +95,13 @@ enum { CLASS_ANY = -1 };
 
 /* Which clients a LIST or KILL means. */
 struct filter {
-	int class;               /* enum client_class, or CLASS_ANY */
-	const uint64_t *ids;     /* NULL: any */
+	int class;           /* enum client_class, or CLASS_ANY */
+	const uint64_t *ids; /* NULL: any */
 	size_t id_count;
 	struct slice addr, laddr, user; /* ptr NULL: any */
-	int64_t max_age_s;       /* 0: any */
+	int64_t max_age_s;              /* 0: any */
 	bool skip_me;
-	bool never;              /* a class that nobody is in */
+	bool never; /* a class that nobody is in */
 };
 
 static bool is_wanted(const struct filter *f, const struct client *who, const struct client *me) {
@@ -126,7 +127,8 @@ static bool read_class(struct call *c, struct slice name, struct filter *f) {
 	else if (slice_is(name, "master"))
 		f->never = true;
 	else {
-		reply_errorf(c->reply, "ERR Unknown client type '%.*s'", (int)(name.len < 128 ? name.len : 128), name.ptr);
+		reply_errorf(
+			c->reply, "ERR Unknown client type '%.*s'", (int)(name.len < 128 ? name.len : 128), name.ptr);
 		return false;
 	}
 	return true;
@@ -280,7 +282,8 @@ static bool read_kill_filter(struct call *c, struct filter *f, uint64_t **ids) {
 			f->laddr = value;
 		} else if (call_word(c, i, "user")) {
 			if (!slice_equal(value, SLICE_LITERAL("default"))) {
-				reply_errorf(c->reply, "ERR No such user '%.*s'", (int)(value.len < 128 ? value.len : 128), value.ptr);
+				reply_errorf(c->reply, "ERR No such user '%.*s'",
+					(int)(value.len < 128 ? value.len : 128), value.ptr);
 				return false;
 			}
 			f->user = value;

@@ -78,8 +78,9 @@ void cmd_auth(struct call *c) {
 		return;
 	}
 	if (c->argc == 2 && !needs_password(c)) {
-		reply_error(c->reply, "ERR AUTH <password> called without any password configured for the default user. Are you sure "
-				      "your configuration is correct?");
+		reply_error(c->reply,
+			"ERR AUTH <password> called without any password configured for the default user. Are you sure "
+			"your configuration is correct?");
 		return;
 	}
 	struct slice user = c->argc == 3 ? c->argv[1] : SLICE_LITERAL("default");
@@ -150,9 +151,11 @@ void cmd_hello(struct call *c) {
 	if (!read_greeting(c, &g)) return;
 	if (g.logs_in && !log_in(c, g.user, g.password)) return;
 	if (!(c->client->flags & CLIENT_AUTHENTICATED)) {
-		reply_error(c->reply, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH "
-				      "<user> <pass> option can be used to authenticate the client and select the RESP protocol version "
-				      "at the same time");
+		reply_error(c->reply,
+			"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH "
+			"<user> <pass> option can be used to authenticate the client and select the RESP protocol "
+			"version "
+			"at the same time");
 		return;
 	}
 	if (g.sets_name) client_set_text(&c->client->name, g.name);
@@ -170,7 +173,8 @@ void cmd_reset(struct call *c) {
 		me->flags &= ~(uint32_t)CLIENT_MONITOR;
 	}
 	transaction_end(me);
-	me->flags &= ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT | CLIENT_NO_EVICT | CLIENT_NO_TOUCH);
+	me->flags &= ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT | CLIENT_NO_EVICT |
+				 CLIENT_NO_TOUCH);
 	if (needs_password(c)) me->flags &= ~(uint32_t)CLIENT_AUTHENTICATED;
 	me->db = 0;
 	me->proto = 2;

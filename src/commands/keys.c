@@ -202,7 +202,8 @@ void cmd_object_idletime(struct call *c) {
 	const struct entry *e = peek_object(c);
 	if (!e) return;
 	if (store_policy(c->view->store)->lfu) {
-		reply_error(c->reply, "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching "
+		reply_error(c->reply, "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note "
+				      "that when switching "
 				      "between policies at runtime LRU and LFU data will take some time to adjust.");
 		return;
 	}
@@ -213,8 +214,10 @@ void cmd_object_freq(struct call *c) {
 	const struct entry *e = peek_object(c);
 	if (!e) return;
 	if (!store_policy(c->view->store)->lfu) {
-		reply_error(c->reply, "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when "
-				      "switching between policies at runtime LRU and LFU data will take some time to adjust.");
+		reply_error(c->reply,
+			"ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that "
+			"when "
+			"switching between policies at runtime LRU and LFU data will take some time to adjust.");
 		return;
 	}
 	reply_int(c->reply, entry_frequency(c->view->store, e, c->view->now_ms));

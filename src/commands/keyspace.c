@@ -38,7 +38,7 @@ struct scan {
 	struct slice pattern; /* ptr NULL: none */
 	struct slice type;    /* the same */
 	size_t count;
-	struct buffer names;  /* u32 length, bytes */
+	struct buffer names; /* u32 length, bytes */
 	size_t found;
 };
 

@@ -310,8 +310,10 @@ const char *table_check(const struct table *t, table_hash_fn *hash_of) {
 		const struct table_bucket *head = table__bucket(t, i);
 		for (const struct table_bucket *b = head; b; b = table__next(b)) {
 			if (b != head) overflow++;
-			if (b != head && __builtin_popcount(used_slots(b)) < 2) return "an overflow bucket is nearly empty";
-			if (b->state & BUCKET_CHAINED && free_slots(b)) return "a bucket with an overflow bucket has room";
+			if (b != head && __builtin_popcount(used_slots(b)) < 2)
+				return "an overflow bucket is nearly empty";
+			if (b->state & BUCKET_CHAINED && free_slots(b))
+				return "a bucket with an overflow bucket has room";
 			if (b->state & BUCKET_CHAINED && b->tags[LAST_SLOT] != 0) return "a chain slot has a tag";
 			for (unsigned used = used_slots(b); used; used &= used - 1) {
 				unsigned slot = (unsigned)__builtin_ctz(used);

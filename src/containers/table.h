@@ -58,7 +58,7 @@ struct table {
 struct table_place {
 	struct table_bucket *bucket; /* NULL: nowhere */
 	unsigned slot;
-	struct table_bucket *_head;  /* of the chain that `bucket` is in */
+	struct table_bucket *_head; /* of the chain that `bucket` is in */
 };
 
 /* The hash of an item that is in the table, needed when a bucket is split or merged. */

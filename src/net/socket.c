@@ -36,10 +36,12 @@ static int listen_at(const struct addrinfo *at, int backlog, char *error) {
 	return fd;
 }
 
-int socket_listen_tcp(const char *address, int port, int backlog, char error[static SOCKET_ERROR_MAX], bool *unavailable) {
+int socket_listen_tcp(
+	const char *address, int port, int backlog, char error[static SOCKET_ERROR_MAX], bool *unavailable) {
 	char service[16];
 	snprintf(service, sizeof(service), "%d", port);
-	struct addrinfo hints = { .ai_family = strchr(address, ':') ? AF_INET6 : AF_UNSPEC, .ai_socktype = SOCK_STREAM,
+	struct addrinfo hints = { .ai_family = strchr(address, ':') ? AF_INET6 : AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_PASSIVE };
 	const char *node = address;
 	if (strcmp(address, "*") == 0) {

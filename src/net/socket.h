@@ -12,7 +12,8 @@ enum { SOCKET_NAME_MAX = 128, SOCKET_ERROR_MAX = 160 };
 /* Listens on one address ("127.0.0.1", "::1", "*" for all IPv4, "::*" for all IPv6). Returns the descriptor, non-blocking,
  * or -1 with a text in `error`. *unavailable says that the address or its family does not exist here, which a bind address
  * with a leading "-" forgives. */
-int socket_listen_tcp(const char *address, int port, int backlog, char error[static SOCKET_ERROR_MAX], bool *unavailable);
+int socket_listen_tcp(
+	const char *address, int port, int backlog, char error[static SOCKET_ERROR_MAX], bool *unavailable);
 
 /* Removes what lies at `path` before. `mode` 0 leaves the permissions to the umask. */
 int socket_listen_unix(const char *path, mode_t mode, int backlog, char error[static SOCKET_ERROR_MAX]);

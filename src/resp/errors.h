@@ -26,8 +26,9 @@
 #define ERR_NOPROTO "NOPROTO unsupported protocol version"
 #define ERR_MAXCLIENTS "ERR max number of clients reached"
 #define ERR_OOM "OOM command not allowed when used memory > 'maxmemory'."
-#define ERR_DEBUG_OFF \
-	"ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local " \
+#define ERR_DEBUG_OFF                                                                                                  \
+	"ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from "  \
+	"a local "                                                                                                     \
 	"connection, otherwise you need to set this option in the configuration file, and then restart the server."
 #define ERR_CURSOR "ERR invalid cursor"
 

@@ -15,8 +15,8 @@ enum { REPLY_ERROR_CODE_MAX = 32 };
 
 struct reply {
 	struct buffer *out;
-	uint8_t proto;   /* 2 or 3 */
-	uint32_t errors; /* error replies written since reply_start */
+	uint8_t proto;                         /* 2 or 3 */
+	uint32_t errors;                       /* error replies written since reply_start */
 	char error_code[REPLY_ERROR_CODE_MAX]; /* first word of the last error, "ERR" */
 };
 
@@ -53,7 +53,7 @@ void reply_big_number(struct reply *r, struct slice digits);
 void reply_array(struct reply *r, size_t count);
 void reply_map(struct reply *r, size_t pairs);
 void reply_set(struct reply *r, size_t count);
-void reply_push(struct reply *r, size_t count); /* RESP2: an array */
+void reply_push(struct reply *r, size_t count);      /* RESP2: an array */
 void reply_attribute(struct reply *r, size_t pairs); /* RESP3 only */
 
 /* Aggregates whose length is known only at the end: begin, write the elements, end with the count. May be nested. */

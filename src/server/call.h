@@ -34,7 +34,7 @@ struct call {
 		uint64_t hash;
 		uint32_t arg;
 		uint32_t shard;
-	} *_keys;
+	} * _keys;
 };
 
 typedef void command_handler(struct call *c);
@@ -61,7 +61,8 @@ static inline bool call_word(const struct call *c, unsigned arg, const char *tex
 
 /* The string under a key for reading: true with *value set (printed to `scratch`, NUMBER_I64_MAX_CHARS + 1 bytes, when it
  * is a number), *value empty with ptr NULL when the key is missing; false, error written, when it holds another type. */
-__attribute__((warn_unused_result)) bool call_read_string(struct call *c, const struct key *key, struct slice *value, char *scratch);
+__attribute__((warn_unused_result)) bool call_read_string(
+	struct call *c, const struct key *key, struct slice *value, char *scratch);
 
 /* The entry for writing when it is missing or a string: true; false, error written, otherwise. */
 __attribute__((warn_unused_result)) bool call_write_string(struct call *c, const struct key *key, struct entry **e);

@@ -13,8 +13,8 @@
 #include "server/transaction.h"
 
 enum {
-	CHUNK_BYTES = 16 * 1024,   /* small leftovers share a chunk of this size */
-	STEAL_BYTES = 32 * 1024,   /* larger ones are handed over with their buffer */
+	CHUNK_BYTES = 16 * 1024, /* small leftovers share a chunk of this size */
+	STEAL_BYTES = 32 * 1024, /* larger ones are handed over with their buffer */
 	MAX_IOVECS = 64,
 };
 
@@ -274,7 +274,8 @@ void client_check_output(struct client *c) {
 	if (!hard && !soft) return;
 	struct buffer line = { 0 };
 	client_describe(c, &line);
-	log_warning("Client %.*s scheduled to be closed ASAP for overcoming of output buffer limits.", (int)line.len, line.data);
+	log_warning("Client %.*s scheduled to be closed ASAP for overcoming of output buffer limits.", (int)line.len,
+		line.data);
 	buffer_release(&line);
 	STAT_ADD(c->worker->stats.output_buffer_closes, 1);
 	drop_output(c);
@@ -317,17 +318,21 @@ void client_describe(const struct client *c, struct buffer *line) {
 	describe_flags(c, flags);
 	int64_t now = c->worker->now_ms;
 	size_t output = output_memory(c);
-	buffer_appendf(line, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=0 psub=0 ssub=0 multi=%d ",
+	buffer_appendf(line,
+		"id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=0 psub=0 ssub=0 "
+		"multi=%d ",
 		(unsigned long long)c->id, c->peer, c->local, c->fd, c->name ? c->name : "",
 		(long long)((now - c->created_ms) / 1000), (long long)((now - c->active_ms) / 1000), flags, c->db,
 		c->transaction ? (int)c->transaction->count : -1);
-	buffer_appendf(line, "watch=%zu qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu rbs=0 rbp=0 obl=0 oll=%zu omem=%zu tot-mem=%zu ",
+	buffer_appendf(line,
+		"watch=%zu qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu rbs=0 rbp=0 obl=0 oll=%zu omem=%zu "
+		"tot-mem=%zu ",
 		c->watches ? c->watches->count : 0, c->in.len, c->in.cap - c->in.len,
 		c->transaction ? c->transaction->bytes : 0, c->out_count, output, client_memory(c));
 	buffer_appendf(line, "events=%s%s cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
 		c->flags & CLIENT_PAUSED ? "" : "r", c->flags & CLIENT_WANTS_WRITE ? "w" : "",
-		c->last_command ? c->last_command->full_name : "NULL", c->user, c->proto, c->lib_name ? c->lib_name : "",
-		c->lib_ver ? c->lib_ver : "");
+		c->last_command ? c->last_command->full_name : "NULL", c->user, c->proto,
+		c->lib_name ? c->lib_name : "", c->lib_ver ? c->lib_ver : "");
 	buffer_appendf(line, " tot-net-in=%llu tot-net-out=%llu tot-cmds=%llu", (unsigned long long)c->net_in,
 		(unsigned long long)c->net_out, (unsigned long long)c->commands);
 }

@@ -24,9 +24,9 @@ enum client_flags {
 	CLIENT_MONITOR = 1 << 7,
 	CLIENT_NO_EVICT = 1 << 8,
 	CLIENT_NO_TOUCH = 1 << 9,
-	CLIENT_PAUSED = 1 << 10,           /* waits for the end of CLIENT PAUSE; its input is kept */
-	CLIENT_WANTS_WRITE = 1 << 11,      /* registered for POLLER_WRITE */
-	CLIENT_INTERNAL = 1 << 12,         /* no socket: runs commands for the server itself */
+	CLIENT_PAUSED = 1 << 10,      /* waits for the end of CLIENT PAUSE; its input is kept */
+	CLIENT_WANTS_WRITE = 1 << 11, /* registered for POLLER_WRITE */
+	CLIENT_INTERNAL = 1 << 12,    /* no socket: runs commands for the server itself */
 };
 
 /* A piece of output that the socket did not take yet. */
@@ -44,24 +44,24 @@ struct client {
 	uint8_t proto;  /* 2 or 3 */
 	unsigned db;
 	struct request_parser parser;
-	struct buffer in; /* bytes of a request that is not complete yet */
+	struct buffer in;                /* bytes of a request that is not complete yet */
 	struct transaction *transaction; /* NULL outside MULTI */
 	struct watches *watches;         /* NULL while it watches no key */
 
 	struct output_chunk *out_first, *out_last;
-	size_t out_sent;           /* bytes of out_first that are gone */
-	size_t out_bytes;          /* waiting, all chunks */
-	size_t out_count;          /* chunks */
+	size_t out_sent;             /* bytes of out_first that are gone */
+	size_t out_bytes;            /* waiting, all chunks */
+	size_t out_count;            /* chunks */
 	int64_t soft_limit_since_ms; /* 0: below the soft output limit */
 
-	char *name;    /* CLIENT SETNAME; NULL: none */
+	char *name; /* CLIENT SETNAME; NULL: none */
 	char *lib_name, *lib_ver;
-	char *peer, *local; /* "127.0.0.1:50001" */
-	const char *user;   /* "default" */
+	char *peer, *local;                 /* "127.0.0.1:50001" */
+	const char *user;                   /* "default" */
 	const struct command *last_command; /* NULL before the first */
 	int64_t created_ms, active_ms;      /* wall time */
 	uint64_t commands;
-	uint64_t net_in, net_out;           /* bytes */
+	uint64_t net_in, net_out; /* bytes */
 };
 
 /* Takes a connected socket over. NULL, the socket closed, when it cannot be watched. Runs on `worker`. */

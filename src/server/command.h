@@ -10,9 +10,9 @@
 
 /* What a command holds while it runs. See docs/architecture.md, "The gate". */
 enum command_gate {
-	GATE_NONE,  /* touches no keyspace */
-	GATE_KEYS,  /* the shards of its keys */
-	GATE_WALK,  /* nothing, but it takes shards or the world itself, piece by piece, through store.h: so a transaction with
+	GATE_NONE, /* touches no keyspace */
+	GATE_KEYS, /* the shards of its keys */
+	GATE_WALK, /* nothing, but it takes shards or the world itself, piece by piece, through store.h: so a transaction with
 	               such a command has the world for it */
 	GATE_WORLD, /* every worker held at a command boundary */
 };
@@ -47,9 +47,17 @@ enum command_flags {
 enum key_begin { KEY_BEGIN_INDEX, KEY_BEGIN_KEYWORD, KEY_BEGIN_UNKNOWN };
 enum key_find { KEY_FIND_RANGE, KEY_FIND_KEYNUM, KEY_FIND_UNKNOWN };
 enum key_spec_flags {
-	KEY_RO = 1 << 0, KEY_RW = 1 << 1, KEY_OW = 1 << 2, KEY_RM = 1 << 3,
-	KEY_ACCESS = 1 << 4, KEY_UPDATE = 1 << 5, KEY_INSERT = 1 << 6, KEY_DELETE = 1 << 7,
-	KEY_NOT_KEY = 1 << 8, KEY_INCOMPLETE = 1 << 9, KEY_VARIABLE_FLAGS = 1 << 10,
+	KEY_RO = 1 << 0,
+	KEY_RW = 1 << 1,
+	KEY_OW = 1 << 2,
+	KEY_RM = 1 << 3,
+	KEY_ACCESS = 1 << 4,
+	KEY_UPDATE = 1 << 5,
+	KEY_INSERT = 1 << 6,
+	KEY_DELETE = 1 << 7,
+	KEY_NOT_KEY = 1 << 8,
+	KEY_INCOMPLETE = 1 << 9,
+	KEY_VARIABLE_FLAGS = 1 << 10,
 };
 
 struct key_spec {
@@ -58,8 +66,8 @@ struct key_spec {
 	int begin_index;           /* INDEX: the position; KEYWORD: where the search starts (negative: from the end) */
 	const char *begin_keyword; /* KEYWORD */
 	enum key_find find;
-	int last, step, limit;              /* RANGE: last key relative to the first (negative: from the end), step, limit */
-	int keynum_index, first_key;        /* KEYNUM: relative to the beginning; `step` applies */
+	int last, step, limit;       /* RANGE: last key relative to the first (negative: from the end), step, limit */
+	int keynum_index, first_key; /* KEYNUM: relative to the beginning; `step` applies */
 	const char *notes;
 	/* KEY_VARIABLE_FLAGS: `flags` hold when one of these words stands among the arguments from words_from on, otherwise
 	 * flags_without do. NULL for all others. */
@@ -71,16 +79,16 @@ struct key_spec {
 struct command_docs; /* server/command_docs.h: what COMMAND DOCS answers */
 
 struct command {
-	const char *name;      /* lower case: "get"; of a subcommand its own word: "setname" */
-	const char *full_name; /* "get", "client|setname" */
+	const char *name;         /* lower case: "get"; of a subcommand its own word: "setname" */
+	const char *full_name;    /* "get", "client|setname" */
 	command_handler *handler; /* NULL for a pure container */
-	int arity;             /* as Redis counts: with the name; negative: at least */
-	uint32_t flags;        /* enum command_flags */
-	uint32_t categories;   /* bit i: command_category_names[i] */
+	int arity;                /* as Redis counts: with the name; negative: at least */
+	uint32_t flags;           /* enum command_flags */
+	uint32_t categories;      /* bit i: command_category_names[i] */
 	enum command_gate gate;
-	uint16_t id;           /* dense, unique over commands and subcommands: indexes the workers' statistics */
+	uint16_t id; /* dense, unique over commands and subcommands: indexes the workers' statistics */
 	uint8_t key_spec_count;
-	int8_t only_key;       /* argument index when the command has exactly one key at a fixed place, else 0 */
+	int8_t only_key; /* argument index when the command has exactly one key at a fixed place, else 0 */
 	const struct key_spec *key_specs;
 	const struct command *subcommands; /* sorted by name */
 	uint16_t subcommand_count;
@@ -91,7 +99,7 @@ struct command {
 struct command_table {
 	const struct command *commands; /* sorted by name */
 	size_t count;
-	size_t id_count;                /* one more than the highest id */
+	size_t id_count; /* one more than the highest id */
 	/* Finds a top-level command in any case; NULL when there is none. A perfect hash, generated. */
 	const struct command *(*lookup)(struct slice name);
 };
@@ -107,7 +115,8 @@ const struct command *command_find_subcommand(const struct command *container, s
  * then. Keys of NOT_KEY specs are left out; `spec_flags` are those that hold for these arguments, never
  * KEY_VARIABLE_FLAGS. */
 typedef void command_key_fn(void *context, unsigned arg, uint32_t spec_flags);
-bool command_each_key(const struct command *cmd, unsigned argc, const struct slice *argv, command_key_fn *found, void *context);
+bool command_each_key(
+	const struct command *cmd, unsigned argc, const struct slice *argv, command_key_fn *found, void *context);
 
 /* The generated table. Declared here for main, which hands it down. */
 extern const struct command_table tarn_commands;

@@ -12,7 +12,7 @@ enum {
 	FLUSH_BYTES = 256 * 1024,     /* replies of a batch are sent early beyond this */
 	KEEP_OUT_BYTES = 1024 * 1024, /* a larger reply buffer is given back after the batch */
 	MIN_IN_BYTES = 1024,
-	KEEP_SLOTS = 4096,            /* key slots that a worker keeps between batches */
+	KEEP_SLOTS = 4096, /* key slots that a worker keeps between batches */
 };
 
 static struct request_limits limits_of(const struct worker *w, const struct client *c) {
@@ -126,8 +126,8 @@ static bool exceeds_query_limit(struct worker *w, struct client *c) {
 	client_describe(c, &line);
 	struct buffer head = { 0 };
 	buffer_append_quoted(&head, slice_of(c->in.data, c->in.len < 64 ? c->in.len : 64));
-	log_warning("Closing client that reached max query buffer length: %.*s (qbuf initial bytes: %.*s)", (int)line.len,
-		line.data, (int)head.len, head.data);
+	log_warning("Closing client that reached max query buffer length: %.*s (qbuf initial bytes: %.*s)",
+		(int)line.len, line.data, (int)head.len, head.data);
 	buffer_release(&line);
 	buffer_release(&head);
 	STAT_ADD(w->stats.query_buffer_closes, 1);

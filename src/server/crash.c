@@ -35,10 +35,12 @@ static void say_backtrace(void) {
 /* The worker's structures may be what is broken, so this comes last and shows little. */
 static void say_worker(const struct worker *w) {
 	const struct call *call = w->current_call;
-	say("worker %u: %zu clients, %llu commands\n", w->index, w->client_count, (unsigned long long)w->stats.commands);
+	say("worker %u: %zu clients, %llu commands\n", w->index, w->client_count,
+		(unsigned long long)w->stats.commands);
 	if (!w->current || !call) return;
-	say("  client: id=%llu addr=%s db=%u name=%s\n  command: %s, %u arguments\n", (unsigned long long)w->current->id,
-		w->current->peer, w->current->db, w->current->name ? w->current->name : "", call->command->full_name, call->argc);
+	say("  client: id=%llu addr=%s db=%u name=%s\n  command: %s, %u arguments\n",
+		(unsigned long long)w->current->id, w->current->peer, w->current->db,
+		w->current->name ? w->current->name : "", call->command->full_name, call->argc);
 	if (w->server->config->values.hide_user_data_from_log) return;
 	for (unsigned i = 0; i < call->argc && i < 16; i++) {
 		struct slice arg = redact_arg(call->command, call->argv, i);

@@ -34,8 +34,7 @@ static void collect_key(void *context, unsigned arg, uint32_t spec_flags) {
 		w->key_slots = mem_realloc(w->key_slots, w->key_slot_cap * sizeof(w->key_slots[0]));
 	}
 	uint64_t hash = hash_slice(k->argv[arg]);
-	w->key_slots[w->key_slot_count++] =
-		(struct call_key_slot){ hash, arg, store_shard_of(w->server->store, hash) };
+	w->key_slots[w->key_slot_count++] = (struct call_key_slot){ hash, arg, store_shard_of(w->server->store, hash) };
 }
 
 static bool arity_fits(const struct command *cmd, unsigned argc) {
@@ -109,8 +108,10 @@ static bool is_http(struct worker *w, struct client *c, struct slice name) {
 	static _Atomic int64_t last_said_ms;
 	int64_t last = atomic_load_explicit(&last_said_ms, memory_order_relaxed);
 	if (w->now_ms - last > 60000 && atomic_compare_exchange_strong(&last_said_ms, &last, w->now_ms))
-		log_warning("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This "
-			    "is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis "
+		log_warning("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: "
+			    "commands to Redis. This "
+			    "is likely due to an attacker attempting to use Cross Protocol Scripting to compromise "
+			    "your Redis "
 			    "instance. Connection from %s aborted.",
 			c->peer);
 	c->flags |= CLIENT_CLOSE_NOW;
@@ -133,7 +134,8 @@ static bool is_acceptable(struct worker *w, struct client *c, const struct batch
 	}
 	if (cmd->flags & CMD_CONTAINER && request->argc >= 2) {
 		reply_errorf(r, "ERR unknown subcommand '%.*s'. Try %s HELP.",
-			(int)(request->argv[1].len < 128 ? request->argv[1].len : 128), request->argv[1].ptr, call_upper_name(cmd));
+			(int)(request->argv[1].len < 128 ? request->argv[1].len : 128), request->argv[1].ptr,
+			call_upper_name(cmd));
 		return false;
 	}
 	if (!arity_fits(cmd, request->argc) || !cmd->handler) {
@@ -225,8 +227,8 @@ static void refresh_time(struct worker *w) {
 static void log_slow_command(struct worker *w, const struct client *c, const struct call *call, int64_t duration_us) {
 	struct slice shown[SLOWLOG_MAX_ARGS];
 	redact_args(call->command, call->argc < SLOWLOG_MAX_ARGS ? call->argc : SLOWLOG_MAX_ARGS, call->argv, shown);
-	slowlog_add(&w->server->slowlog, (size_t)w->server->config->values.slowlog_max_len, w->now_ms / 1000, duration_us,
-		call->argc, shown, c->peer, c->name ? c->name : "");
+	slowlog_add(&w->server->slowlog, (size_t)w->server->config->values.slowlog_max_len, w->now_ms / 1000,
+		duration_us, call->argc, shown, c->peer, c->name ? c->name : "");
 }
 
 static void count_command(struct worker *w, struct client *c, const struct call *call) {
@@ -245,7 +247,8 @@ static void count_command(struct worker *w, struct client *c, const struct call 
 	}
 	const struct settings *settings = &w->server->config->values;
 	int64_t slow_us = settings->slowlog_log_slower_than;
-	if (__builtin_expect(slow_us >= 0 && ns / 1000 >= (uint64_t)slow_us, 0) && !(call->command->flags & CMD_SKIP_SLOWLOG))
+	if (__builtin_expect(slow_us >= 0 && ns / 1000 >= (uint64_t)slow_us, 0) &&
+		!(call->command->flags & CMD_SKIP_SLOWLOG))
 		log_slow_command(w, c, call, (int64_t)(ns / 1000));
 }
 
@@ -275,7 +278,8 @@ static bool attend(struct worker *w, struct client *c, const struct batch_item *
 		poller_change(&w->poller, c->fd, c->flags & CLIENT_WANTS_WRITE ? POLLER_WRITE : 0, c);
 		return false;
 	}
-	if (!waits_for_exec(c, item->command)) tell_monitors(w, c, item->command, item->request.argc, item->request.argv);
+	if (!waits_for_exec(c, item->command))
+		tell_monitors(w, c, item->command, item->request.argc, item->request.argv);
 	return true;
 }
 
@@ -295,8 +299,15 @@ void dispatch_run_queued(struct worker *w, struct client *c, const struct queued
 	if (__builtin_expect(w->attention != 0, 0)) tell_monitors(w, c, q->command, q->argc, q->argv);
 	start_view(w, c, q->command);
 	if (gate_has_world(&w->member)) w->view.flags |= VIEW_HAS_WORLD;
-	struct call call = { .command = q->command, .argc = q->argc, .argv = q->argv, .reply = &reply, .view = &w->view,
-		.client = c, .worker = w, ._key_count = q->key_count, ._keys = q->keys };
+	struct call call = { .command = q->command,
+		.argc = q->argc,
+		.argv = q->argv,
+		.reply = &reply,
+		.view = &w->view,
+		.client = c,
+		.worker = w,
+		._key_count = q->key_count,
+		._keys = q->keys };
 	w->current_call = &call;
 	c->last_command = q->command;
 	q->command->handler(&call);
@@ -322,9 +333,16 @@ bool dispatch_run(struct worker *w, struct client *c, struct batch_item *item) {
 		w->command_ticks = clock_ticks();
 	} else {
 		start_view(w, c, cmd);
-		struct call call = { .command = cmd, .argc = item->request.argc, .argv = item->request.argv, .reply = &reply,
-			.view = &w->view, .client = c, .worker = w, ._key_count = item->key_count,
-			._keys = w->key_slots + item->first_key };
+		struct call call = { .command = cmd,
+			.argc = item->request.argc,
+			.argv = item->request.argv,
+			.reply = &reply,
+			.view = &w->view,
+			.client = c,
+			.worker = w,
+			._key_count = item->key_count,
+			/* There may be no array yet, and no arithmetic on NULL. */
+			._keys = item->key_count ? w->key_slots + item->first_key : NULL };
 		w->current_call = &call;
 		c->last_command = cmd;
 		run_gated(w, &call);

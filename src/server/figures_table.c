@@ -142,6 +142,7 @@ const struct figures_metric figures_table[] = {
 	{ "total_net_repl_output_bytes", SECTION_STATS, FIGURE_FIXED, FIXED("0") },
 	{ "instantaneous_input_kbps", SECTION_STATS, FIGURE_RATIO, AT(kib_in_per_second) },
 	{ "instantaneous_output_kbps", SECTION_STATS, FIGURE_RATIO, AT(kib_out_per_second) },
+	{ "instantaneous_busy_perc", SECTION_STATS, FIGURE_RATIO, AT(busy_percent) },
 	{ "instantaneous_input_repl_kbps", SECTION_STATS, FIGURE_FIXED, FIXED("0.00") },
 	{ "instantaneous_output_repl_kbps", SECTION_STATS, FIGURE_FIXED, FIXED("0.00") },
 	{ "rejected_connections", SECTION_STATS, FIGURE_COUNTER, AT(sum.rejected_connections) },
@@ -206,7 +207,6 @@ const struct figures_metric figures_table[] = {
 	{ "used_cpu_user_children", SECTION_CPU, FIGURE_SECONDS, AT(cpu_user_children_us) },
 	{ "used_cpu_sys_main_thread", SECTION_CPU, FIGURE_SECONDS, AT(cpu_system_main_us) },
 	{ "used_cpu_user_main_thread", SECTION_CPU, FIGURE_SECONDS, AT(cpu_user_main_us) },
-	{ "instantaneous_busy_perc", SECTION_CPU, FIGURE_RATIO, AT(busy_percent) },
 
 	{ "cluster_enabled", SECTION_CLUSTER, FIGURE_FIXED, FIXED("0") },
 };

@@ -13,17 +13,25 @@
 enum { ACCEPTS_PER_TURN = 1000, REFUSAL_BYTES = 64 };
 
 static const char maxclients_error[] = "-ERR max number of clients reached\r\n";
-static const char protected_error[] =
-	"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default "
-	"user. In this mode connections are only accepted from the loopback interface. If you want to connect from external "
-	"computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command "
-	"'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is "
-	"running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this "
-	"change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and "
-	"setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just "
-	"for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default "
-	"user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the "
-	"outside.\r\n";
+static const char protected_error[] = "-DENIED Redis is running in protected mode because protected mode is enabled "
+				      "and no password is set for the default "
+				      "user. In this mode connections are only accepted from the loopback interface. "
+				      "If you want to connect from external "
+				      "computers to Redis you may adopt one of the following solutions: 1) Just "
+				      "disable protected mode sending the command "
+				      "'CONFIG SET protected-mode no' from the loopback interface by connecting to "
+				      "Redis from the same host the server is "
+				      "running, however MAKE SURE Redis is not publicly accessible from internet if "
+				      "you do so. Use CONFIG REWRITE to make this "
+				      "change permanent. 2) Alternatively you can just disable the protected mode by "
+				      "editing the Redis configuration file, and "
+				      "setting the protected mode option to 'no', and then restarting the server. 3) "
+				      "If you started the server manually just "
+				      "for testing, restart it with the '--protected-mode no' option. 4) Setup a an "
+				      "authentication password for the default "
+				      "user. NOTE: You only need to do one of the above things in order for the server "
+				      "to start accepting connections from the "
+				      "outside.\r\n";
 
 /* `address` NULL means a unix socket. */
 static bool add_listener(struct server *s, int fd, const char *address, int port) {
@@ -51,7 +59,8 @@ static bool listen_tcp(struct server *s, const char *address, unsigned *opened) 
 	int fd = socket_listen_tcp(address, (int)settings->port, (int)settings->tcp_backlog, error, &unavailable);
 	if (fd < 0 && optional && unavailable) return true;
 	if (fd < 0) {
-		log_warning("Warning: Could not create server TCP listening socket %s:%d: %s", address, (int)settings->port, error);
+		log_warning("Warning: Could not create server TCP listening socket %s:%d: %s", address,
+			(int)settings->port, error);
 		return unavailable && settings->bind.count > 1 && strcmp(address, "::*") == 0;
 	}
 	(*opened)++;
@@ -83,7 +92,8 @@ static void close_kind(struct server *s, bool is_unix) {
 		if (kept != i) {
 			poller_remove(&s->workers[0].poller, s->listeners[i].fd);
 			s->listeners[kept] = s->listeners[i];
-			if (!poller_add(&s->workers[0].poller, s->listeners[kept].fd, POLLER_READ, (char *)&s->listeners[kept] + 1))
+			if (!poller_add(&s->workers[0].poller, s->listeners[kept].fd, POLLER_READ,
+				    (char *)&s->listeners[kept] + 1))
 				log_warning("A listening socket cannot be watched any more: %s", strerror(errno));
 		}
 		kept++;
@@ -103,7 +113,8 @@ bool server_listen_again(struct server *s) {
 		char error[SOCKET_ERROR_MAX];
 		bool unavailable;
 		if (before[i].is_unix) continue;
-		int fd = socket_listen_tcp(before[i].address, before[i].port, (int)s->config->values.tcp_backlog, error, &unavailable);
+		int fd = socket_listen_tcp(
+			before[i].address, before[i].port, (int)s->config->values.tcp_backlog, error, &unavailable);
 		if (fd < 0 || !add_listener(s, fd, before[i].address, before[i].port))
 			log_warning("Could not listen on %s:%d again: %s", before[i].address, before[i].port, error);
 	}

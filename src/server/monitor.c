@@ -24,10 +24,11 @@ static void deliver(struct worker *owner, struct message *m) {
 	mem_free(line);
 }
 
-static void print_line(
-	struct buffer *text, const struct client *c, const struct command *cmd, unsigned argc, const struct slice *argv) {
+static void print_line(struct buffer *text, const struct client *c, const struct command *cmd, unsigned argc,
+	const struct slice *argv) {
 	int64_t now = clock_wall_us();
-	buffer_appendf(text, "+%lld.%06lld [%u %s]", (long long)(now / 1000000), (long long)(now % 1000000), c->db, c->peer);
+	buffer_appendf(
+		text, "+%lld.%06lld [%u %s]", (long long)(now / 1000000), (long long)(now % 1000000), c->db, c->peer);
 	for (unsigned i = 0; i < argc; i++) {
 		buffer_append_char(text, ' ');
 		buffer_append_quoted(text, redact_arg(cmd, argv, i));

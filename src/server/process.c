@@ -91,17 +91,19 @@ bool process_fit_open_files(int64_t *maxclients) {
 	rlim_t best = setrlimit(RLIMIT_NOFILE, &more) == 0 ? limit.rlim_max : before;
 	if (best >= wanted) return true;
 	if (best <= RESERVED_FILES) {
-		log_warning("Your current 'ulimit -n' of %llu is not enough for the server to start. Please increase your open file "
+		log_warning("Your current 'ulimit -n' of %llu is not enough for the server to start. Please increase "
+			    "your open file "
 			    "limit to at least %llu. Exiting.",
 			(unsigned long long)best, (unsigned long long)wanted);
 		return false;
 	}
-	log_warning("You requested maxclients of %lld requiring at least %llu max file descriptors.", (long long)*maxclients,
-		(unsigned long long)wanted);
+	log_warning("You requested maxclients of %lld requiring at least %llu max file descriptors.",
+		(long long)*maxclients, (unsigned long long)wanted);
 	log_warning("Server can't set maximum open files to %llu because of OS error: %s.", (unsigned long long)wanted,
 		strerror(errno));
 	*maxclients = (int64_t)(best - RESERVED_FILES);
-	log_warning("Current maximum open files is %llu. maxclients has been reduced to %lld to compensate for low ulimit. If you "
+	log_warning("Current maximum open files is %llu. maxclients has been reduced to %lld to compensate for low "
+		    "ulimit. If you "
 		    "need higher maxclients increase 'ulimit -n'.",
 		(unsigned long long)best, (long long)*maxclients);
 	return true;

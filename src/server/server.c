@@ -110,7 +110,8 @@ void server_sum_command(const struct server *s, unsigned command_id, struct comm
 /* ---- Settings at run time ---- */
 
 static void apply_log_level(const struct settings *settings) {
-	static const enum log_level levels[] = { LEVEL_DEBUG, LEVEL_VERBOSE, LEVEL_NOTICE, LEVEL_WARNING, LEVEL_NOTHING };
+	static const enum log_level levels[] = { LEVEL_DEBUG, LEVEL_VERBOSE, LEVEL_NOTICE, LEVEL_WARNING,
+		LEVEL_NOTHING };
 	log_set_level(levels[settings->loglevel]);
 }
 
@@ -155,7 +156,8 @@ static bool hook_maxclients(void *context, const struct settings *settings, char
 	(void)context;
 	int64_t possible = settings->maxclients;
 	if (process_fit_open_files(&possible) && possible >= settings->maxclients) return true;
-	snprintf(error, SETTINGS_ERROR_MAX, "The operating system is not able to handle the specified number of clients, try with a smaller value");
+	snprintf(error, SETTINGS_ERROR_MAX,
+		"The operating system is not able to handle the specified number of clients, try with a smaller value");
 	return false;
 }
 
@@ -200,10 +202,11 @@ static unsigned worker_count(const struct settings *settings) {
 }
 
 static void open_log(const struct settings *settings) {
-	static const int facilities[] = { LOG_USER, LOG_LOCAL0, LOG_LOCAL1, LOG_LOCAL2, LOG_LOCAL3, LOG_LOCAL4, LOG_LOCAL5,
-		LOG_LOCAL6, LOG_LOCAL7 };
+	static const int facilities[] = { LOG_USER, LOG_LOCAL0, LOG_LOCAL1, LOG_LOCAL2, LOG_LOCAL3, LOG_LOCAL4,
+		LOG_LOCAL5, LOG_LOCAL6, LOG_LOCAL7 };
 	log_set_file(settings->logfile);
-	if (settings->syslog_enabled) log_set_syslog(true, settings->syslog_ident, facilities[settings->syslog_facility]);
+	if (settings->syslog_enabled)
+		log_set_syslog(true, settings->syslog_ident, facilities[settings->syslog_facility]);
 }
 
 static bool set_up(struct server *s, struct config *config, const struct command_table *commands) {
@@ -269,7 +272,9 @@ static void announce(const struct server *s) {
 		local |= s->listeners[i].is_unix;
 	}
 	if (tcp) log_notice("Ready to accept connections tcp");
-	if (local) log_notice("Ready to accept connections unix (The server is now ready to accept connections at %s)", settings->unixsocket);
+	if (local)
+		log_notice("Ready to accept connections unix (The server is now ready to accept connections at %s)",
+			settings->unixsocket);
 	process_notify(settings, "STATUS=Ready to accept connections\nREADY=1\n");
 }
 
@@ -309,13 +314,19 @@ static void tear_down(struct server *s) {
 int server_main(struct config *config, const struct command_table *commands) {
 	struct settings *settings = &config->values;
 	struct server *s = mem_calloc(sizeof(*s));
+	if (!log_try_file(settings->logfile)) {
+		fprintf(stderr, "Can't open the log file %s: %s\n", settings->logfile, strerror(errno));
+		return 1;
+	}
 	open_log(settings);
 	apply_log_level(settings);
 	if (settings->daemonize && !process_daemonize()) return 1;
 	log_notice("oO0OoO0OoO0Oo Tarn is starting oO0OoO0OoO0Oo");
-	log_notice("Tarn version=%s, bits=%d, pid=%d, just started", TARN_VERSION, (int)sizeof(long) * 8, (int)getpid());
+	log_notice(
+		"Tarn version=%s, bits=%d, pid=%d, just started", TARN_VERSION, (int)sizeof(long) * 8, (int)getpid());
 	if (!config->path)
-		log_warning("Warning: no config file specified, using the default config. In order to specify a config file use "
+		log_warning("Warning: no config file specified, using the default config. In order to specify a config "
+			    "file use "
 			    "tarn-server /path/to/redis.conf");
 	log_notice("Configuration loaded");
 	if (!set_up(s, config, commands)) return 1;

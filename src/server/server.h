@@ -19,7 +19,7 @@ enum { SERVER_MAX_LISTENERS = 32, SERVER_RUN_ID_CHARS = 40 };
 struct listener {
 	int fd;
 	bool is_unix;
-	int port;          /* of a TCP listener, for opening it again */
+	int port; /* of a TCP listener, for opening it again */
 	char address[64];
 	struct server *server;
 };
@@ -42,7 +42,7 @@ struct server {
 	_Atomic uint32_t connected; /* clients, for maxclients */
 	_Atomic bool stopping;      /* workers leave their loops */
 	_Atomic int exit_code;
-	_Atomic int signal_received; /* SIGTERM or SIGINT; looked at by worker 0 */
+	_Atomic int signal_received;    /* SIGTERM or SIGINT; looked at by worker 0 */
 	_Atomic int64_t last_expiry_ms; /* wall time of the last round of active expiry, whoever did it */
 
 	enum pause_mode pause;  /* world */

@@ -22,8 +22,7 @@ static char *copy_arg(struct slice *to, char *at, struct slice arg) {
 static struct slowlog_entry *make_entry(unsigned argc, const struct slice *argv) {
 	enum { SLACK = 64 };
 	unsigned kept = kept_args(argc);
-	struct slowlog_entry *e =
-		mem_alloc(sizeof(*e) + kept * (sizeof(e->argv[0]) + SLOWLOG_MAX_ARG_BYTES + SLACK));
+	struct slowlog_entry *e = mem_alloc(sizeof(*e) + kept * (sizeof(e->argv[0]) + SLOWLOG_MAX_ARG_BYTES + SLACK));
 	char *at = (char *)(e->argv + kept);
 	e->argc = kept;
 	for (unsigned i = 0; i < kept; i++) {
@@ -44,11 +43,13 @@ static void free_entry(struct slowlog_entry *e) {
 }
 
 static void trim_locked(struct slowlog *log, size_t max_len) {
-	struct slowlog_entry **at = &log->_newest;
-	for (size_t i = 0; i < max_len && *at; i++) at = &(*at)->next;
-	while (*at) {
-		struct slowlog_entry *gone = *at;
-		*at = gone->next;
+	while (log->_count > max_len) {
+		struct slowlog_entry *gone = log->_oldest;
+		log->_oldest = gone->prev;
+		if (log->_oldest)
+			log->_oldest->next = NULL;
+		else
+			log->_newest = NULL;
 		free_entry(gone);
 		log->_count--;
 	}
@@ -63,7 +64,12 @@ void slowlog_add(struct slowlog *log, size_t max_len, int64_t when_s, int64_t du
 	e->name = mem_strdup(name);
 	lock_take(&log->_lock, LOCK_RANK_SERVER, 1);
 	e->id = log->_next_id++;
+	e->prev = NULL;
 	e->next = log->_newest;
+	if (e->next)
+		e->next->prev = e;
+	else
+		log->_oldest = e;
 	log->_newest = e;
 	log->_count++;
 	trim_locked(log, max_len);

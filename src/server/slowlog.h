@@ -9,8 +9,9 @@ enum { SLOWLOG_MAX_ARGS = 32, SLOWLOG_MAX_ARG_BYTES = 128 };
 
 struct slowlog_entry {
 	struct slowlog_entry *next; /* older */
+	struct slowlog_entry *prev; /* newer */
 	uint64_t id;
-	int64_t when_s;      /* wall time */
+	int64_t when_s; /* wall time */
 	int64_t duration_us;
 	char *peer, *name;
 	unsigned argc;       /* at most SLOWLOG_MAX_ARGS: the last says how many more there were */
@@ -19,7 +20,7 @@ struct slowlog_entry {
 
 struct slowlog {
 	struct lock _lock;
-	struct slowlog_entry *_newest;
+	struct slowlog_entry *_newest, *_oldest;
 	size_t _count;
 	uint64_t _next_id;
 };

@@ -39,7 +39,9 @@ static struct {
 } codes[MAX_CODES];
 static unsigned code_count;
 
-void error_stats_count(const char *code) {
+void error_stats_count(const char *text) {
+	char code[CODE_BYTES]; /* cut before it is looked up, or a long one would be new each time */
+	snprintf(code, sizeof(code), "%s", text);
 	lock_take(&codes_lock, LOCK_RANK_SERVER, 0);
 	unsigned at = 0;
 	int order = 1;
@@ -48,7 +50,7 @@ void error_stats_count(const char *code) {
 		codes[at].count++;
 	} else if (code_count < MAX_CODES) {
 		memmove(codes + at + 1, codes + at, (code_count - at) * sizeof(codes[0]));
-		snprintf(codes[at].code, CODE_BYTES, "%s", code);
+		memcpy(codes[at].code, code, sizeof(code));
 		codes[at].count = 1;
 		code_count++;
 	}

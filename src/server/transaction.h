@@ -27,16 +27,16 @@ struct transaction_chunk;
 struct transaction {
 	struct queued *first, *last;
 	size_t count;
-	size_t arg_bytes;  /* of the queued arguments, as they came; client-query-buffer-limit bounds them */
-	size_t bytes;      /* of memory, all in all */
-	uint32_t flags;    /* the union of the commands' enum command_flags */
-	bool failed;       /* something could not be queued: EXEC refuses */
+	size_t arg_bytes; /* of the queued arguments, as they came; client-query-buffer-limit bounds them */
+	size_t bytes;     /* of memory, all in all */
+	uint32_t flags;   /* the union of the commands' enum command_flags */
+	bool failed;      /* something could not be queued: EXEC refuses */
 	bool needs_world;
-	bool running;      /* EXEC is at it */
+	bool running; /* EXEC is at it */
 	/* Private: the memory behind the queue. */
 	struct transaction_chunk *_chunks; /* newest first */
 	char *_at, *_end;
-	char *_inline;     /* the first bytes, in the same allocation */
+	char *_inline;      /* the first bytes, in the same allocation */
 	uint64_t _shards[]; /* a bit per shard with a key */
 };
 

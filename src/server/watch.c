@@ -48,7 +48,9 @@ static bool is_of(const struct watch *x, unsigned db_index, const struct key *ke
 static struct watch *make_watch(const struct view *v, const struct key *key) {
 	struct watch *x = mem_try_alloc(sizeof(*x) + key->len);
 	if (!x) return NULL;
-	*x = (struct watch){ .hash = key->hash, .shard = store_shard_of(v->store, key->hash), .db_index = v->db_index,
+	*x = (struct watch){ .hash = key->hash,
+		.shard = store_shard_of(v->store, key->hash),
+		.db_index = v->db_index,
 		.len = key->len };
 	memcpy(x->name, key->ptr, key->len);
 	return x;
@@ -76,8 +78,8 @@ static void unlink_watch(struct watch_table *t, struct watch *x) {
 	atomic_fetch_sub_explicit(&t->_count, 1, memory_order_relaxed);
 }
 
-static bool is_watched_by(const struct watch_table *t, const struct watches *owner, const struct view *v,
-	const struct key *key) {
+static bool is_watched_by(
+	const struct watch_table *t, const struct watches *owner, const struct view *v, const struct key *key) {
 	for (const struct watch *x = t->_shards[store_shard_of(v->store, key->hash)]; x; x = x->next)
 		if (x->owner == owner && is_of(x, v->db_index, key)) return true;
 	return false;
@@ -100,7 +102,8 @@ bool watch_key(struct client *c, struct view *v, const struct key *key) {
 
 void watch_collect_shards(const struct client *c, uint64_t *shards) {
 	if (!c->watches) return;
-	for (const struct watch *x = c->watches->first; x; x = x->sibling) shards[x->shard / 64] |= 1ULL << x->shard % 64;
+	for (const struct watch *x = c->watches->first; x; x = x->sibling)
+		shards[x->shard / 64] |= 1ULL << x->shard % 64;
 }
 
 /* Looking at a key whose time has come removes it, which marks all its watchers; where entries that have ended are kept

@@ -45,7 +45,8 @@ bool worker_init(struct worker *w, struct server *s, unsigned index) {
 	w->server = s;
 	w->index = index;
 	if (!poller_init(&w->poller)) return false;
-	if (!mailbox_init(&w->mailbox) || !poller_add(&w->poller, mailbox_fd(&w->mailbox), POLLER_READ, NULL)) return false;
+	if (!mailbox_init(&w->mailbox) || !poller_add(&w->poller, mailbox_fd(&w->mailbox), POLLER_READ, NULL))
+		return false;
 	w->in = mem_alloc(WORKER_READ_BYTES);
 	w->command_stats = mem_calloc(s->commands->id_count * sizeof(w->command_stats[0]));
 	w->ticks_per_ms = measure_ticks_per_ms();

@@ -25,8 +25,8 @@ enum {
 
 /* Why a command boundary needs a second look. Set and cleared under the world. */
 enum worker_attention {
-	ATTENTION_PAUSE = 1 << 0,    /* CLIENT PAUSE is on */
-	ATTENTION_MONITOR = 1 << 1,  /* somebody monitors */
+	ATTENTION_PAUSE = 1 << 0,   /* CLIENT PAUSE is on */
+	ATTENTION_MONITOR = 1 << 1, /* somebody monitors */
 };
 
 /* A request of the batch in hand. */
@@ -45,39 +45,39 @@ struct worker {
 	struct poller poller;
 	struct mailbox mailbox;
 
-	struct client *clients;  /* all of this worker's */
-	size_t client_count;     /* read by others, relaxed */
-	uint32_t assigned;       /* clients given to this worker and not gone yet; any thread, atomic */
-	struct client *current;  /* whose command runs; for the crash report */
+	struct client *clients; /* all of this worker's */
+	size_t client_count;    /* read by others, relaxed */
+	uint32_t assigned;      /* clients given to this worker and not gone yet; any thread, atomic */
+	struct client *current; /* whose command runs; for the crash report */
 	const struct call *current_call;
-	uint32_t attention;      /* enum worker_attention */
+	uint32_t attention; /* enum worker_attention */
 
-	struct view view;        /* of the command in hand */
-	int64_t now_ms;          /* wall time of the command in hand */
-	int64_t monotonic_ms;    /* of the loop's turn */
-	uint64_t command_ticks;  /* clock_ticks at the end of the last command */
-	uint64_t refresh_ticks;  /* clock_ticks after which now_ms is read again */
+	struct view view;       /* of the command in hand */
+	int64_t now_ms;         /* wall time of the command in hand */
+	int64_t monotonic_ms;   /* of the loop's turn */
+	uint64_t command_ticks; /* clock_ticks at the end of the last command */
+	uint64_t refresh_ticks; /* clock_ticks after which now_ms is read again */
 	uint64_t ticks_per_ms;
 
-	struct buffer out;       /* replies of the client in hand */
-	char *in;                /* WORKER_READ_BYTES, what was just read */
+	struct buffer out; /* replies of the client in hand */
+	char *in;          /* WORKER_READ_BYTES, what was just read */
 	struct request_arena arena;
 	struct batch_item batch[WORKER_BATCH];
 	struct call_key_slot *key_slots;
 	unsigned key_slot_count, key_slot_cap;
-	uint32_t *shards;        /* those of the command in hand, ascending */
+	uint32_t *shards; /* those of the command in hand, ascending */
 	unsigned shard_cap;
 
-	int64_t next_expiry_ms;  /* wall time: when active expiry has something to do next, as far as this worker knows */
-	int64_t last_round_ms;   /* monotonic: of active expiry */
-	int64_t next_tick_ms;    /* monotonic */
-	int64_t next_second_ms;  /* monotonic */
-	bool has_paused;         /* some clients may wait for the end of a pause */
-	size_t monitor_count;    /* clients of this worker that monitor; changed under the world or by the owner, read relaxed */
-	uint64_t awake_ticks;    /* clock_ticks when the last sleep ended */
+	int64_t next_expiry_ms; /* wall time: when active expiry has something to do next, as far as this worker knows */
+	int64_t last_round_ms;  /* monotonic: of active expiry */
+	int64_t next_tick_ms;   /* monotonic */
+	int64_t next_second_ms; /* monotonic */
+	bool has_paused;        /* some clients may wait for the end of a pause */
+	size_t monitor_count; /* clients of this worker that monitor; changed under the world or by the owner, read relaxed */
+	uint64_t awake_ticks;                  /* clock_ticks when the last sleep ended */
 	struct transaction *spare_transaction; /* for the next MULTI; NULL: none */
-	uint32_t expire_at;      /* the shard where active expiry goes on */
-	bool expire_more;        /* it did not finish its last round */
+	uint32_t expire_at;                    /* the shard where active expiry goes on */
+	bool expire_more;                      /* it did not finish its last round */
 
 	struct worker_stats stats;
 	struct command_stats *command_stats; /* by command id */
@@ -119,6 +119,7 @@ void dispatch_run_queued(struct worker *w, struct client *c, const struct queued
 int64_t worker_upkeep(struct worker *w);
 
 /* server/monitor.c: tells everybody who monitors of this command, passwords blanked out. */
-void monitor_feed(struct worker *w, const struct client *c, const struct command *cmd, unsigned argc, const struct slice *argv);
+void monitor_feed(
+	struct worker *w, const struct client *c, const struct command *cmd, unsigned argc, const struct slice *argv);
 
 #endif

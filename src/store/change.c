@@ -47,7 +47,8 @@ void store__unlink(struct view *v, const struct key *key, struct entry *e) {
 	if (entry_has(e, ENTRY_EXPIRES)) index_remove(v, p, key->hash, (uintptr_t)e, entry_expiry(e));
 }
 
-void store__relink(struct view *v, const struct key *key, uintptr_t was, struct entry *now, int64_t old_expiry, size_t old_bytes) {
+void store__relink(
+	struct view *v, const struct key *key, uintptr_t was, struct entry *now, int64_t old_expiry, size_t old_bytes) {
 	struct part *p = view_part(v, key->hash);
 	if ((uintptr_t)now != was) table_replace(place_of(p, key, (const void *)was), now);
 	p->bytes += entry_memory(now, 0) - old_bytes;
@@ -84,7 +85,8 @@ static struct entry *shape(struct view *v, const struct key *key, struct entry *
 	return fresh;
 }
 
-static void settle(struct view *v, const struct key *key, struct entry *now, const struct entry *e, struct before before) {
+static void settle(
+	struct view *v, const struct key *key, struct entry *now, const struct entry *e, struct before before) {
 	if (e)
 		store__relink(v, key, before.address, now, before.expiry_ms, before.bytes);
 	else
@@ -96,12 +98,13 @@ static int64_t kept_expiry(const struct entry *e, int64_t expiry_ms) {
 	return e ? entry_expiry(e) : EXPIRY_NONE;
 }
 
-static struct entry *put_word(struct view *v, const struct key *key, struct entry *e, unsigned encoding, uint64_t word,
-	int64_t expiry_ms) {
+static struct entry *put_word(
+	struct view *v, const struct key *key, struct entry *e, unsigned encoding, uint64_t word, int64_t expiry_ms) {
 	struct entry_plan plan = { VALUE_STRING, encoding, kept_expiry(e, expiry_ms), 0 };
 	struct before before = e ? remember(e) : (struct before){ 0 };
 	/* The old value is freed only once the new shape is certain. */
-	struct blob *old_blob = e && entry_type(e) == VALUE_STRING && entry_encoding(e) == STRING_BLOB ? entry__blob(e) : NULL;
+	struct blob *old_blob =
+		e && entry_type(e) == VALUE_STRING && entry_encoding(e) == STRING_BLOB ? entry__blob(e) : NULL;
 	struct entry *now = shape(v, key, e, &plan);
 	if (!now) return NULL;
 	if (old_blob) entry__drop_blob(old_blob);
@@ -114,10 +117,12 @@ struct entry *store_put_int(struct view *v, const struct key *key, struct entry 
 	return put_word(v, key, e, STRING_INT, (uint64_t)value, expiry_ms);
 }
 
-static struct entry *put_inline(struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
+static struct entry *put_inline(
+	struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
 	struct entry_plan plan = { VALUE_STRING, STRING_INLINE, kept_expiry(e, expiry_ms), value.len };
 	struct before before = e ? remember(e) : (struct before){ 0 };
-	struct blob *old_blob = e && entry_type(e) == VALUE_STRING && entry_encoding(e) == STRING_BLOB ? entry__blob(e) : NULL;
+	struct blob *old_blob =
+		e && entry_type(e) == VALUE_STRING && entry_encoding(e) == STRING_BLOB ? entry__blob(e) : NULL;
 	struct entry *now = shape(v, key, e, &plan);
 	if (!now) return NULL;
 	if (old_blob) entry__drop_blob(old_blob);
@@ -126,7 +131,8 @@ static struct entry *put_inline(struct view *v, const struct key *key, struct en
 	return now;
 }
 
-static struct entry *put_blob(struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
+static struct entry *put_blob(
+	struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
 	struct blob *b = blob_new(value.len, value.len);
 	if (!b) return NULL;
 	memcpy(b->bytes, value.ptr, value.len);
@@ -142,13 +148,15 @@ static bool is_integer(struct slice value, int64_t *number) {
 	return number_parse_i64(value, number);
 }
 
-struct entry *store_put_string(struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
+struct entry *store_put_string(
+	struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
 	int64_t number;
 	if (is_integer(value, &number)) return store_put_int(v, key, e, number, expiry_ms);
 	return store_put_text(v, key, e, value, expiry_ms);
 }
 
-struct entry *store_put_text(struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
+struct entry *store_put_text(
+	struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
 	if (value.len > ENTRY_INLINE_MAX) return put_blob(v, key, e, value, expiry_ms);
 	return put_inline(v, key, e, value, expiry_ms);
 }
@@ -285,7 +293,8 @@ struct entry *store_set_expiry(struct view *v, const struct key *key, struct ent
 	return now;
 }
 
-bool store_move(struct view *from, const struct key *from_key, struct entry *e, struct view *to, const struct key *to_key) {
+bool store_move(
+	struct view *from, const struct key *from_key, struct entry *e, struct view *to, const struct key *to_key) {
 	struct entry_plan plan = plan_of(e);
 	struct entry *now = entry__new(&plan, key_slice(to_key));
 	if (!now) return false;

@@ -337,7 +337,8 @@ struct walk {
 };
 
 /* All records lie in [low, high). */
-static void check_node(struct walk *w, const struct deadline_node *node, uint32_t height, struct record low, struct record high) {
+static void check_node(
+	struct walk *w, const struct deadline_node *node, uint32_t height, struct record low, struct record high) {
 	if (node->count == 0) w->broken = "a node is empty";
 	if (height > 0) {
 		const struct inner *n = (const struct inner *)node;

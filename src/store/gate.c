@@ -130,4 +130,3 @@ void gate_drop_world(struct gate_member *m) {
 	/* Still inside: whoever wants the world next waits for this member's boundary like for any other's. If it was already
 	 * counted as outside it has been waiting on the lock above, and looks at `_inside` only after taking it. */
 }
-

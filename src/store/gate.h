@@ -36,8 +36,9 @@ struct gate_shard {
 
 /* One thread that runs commands. Owned by that thread but for `inside`. */
 struct gate_member {
-	_Atomic uint32_t _inside; /* 1 between gate_inside and gate_outside; written by the owner, read by who wants the world */
-	bool _has_world;          /* owner only */
+	_Atomic uint32_t
+		_inside; /* 1 between gate_inside and gate_outside; written by the owner, read by who wants the world */
+	bool _has_world; /* owner only */
 	struct gate *gate;
 } __attribute__((aligned(64)));
 
@@ -50,7 +51,7 @@ struct gate {
 	struct gate_member *_members[GATE_MAX_MEMBERS]; /* changed under the world mutex only */
 	unsigned _member_count;
 	struct lock _world __attribute__((aligned(64))); /* held while somebody wants or has the world */
-	bool _light_fence; /* membarrier works here */
+	bool _light_fence;                               /* membarrier works here */
 };
 
 void gate_init(struct gate *g, uint32_t shard_count);

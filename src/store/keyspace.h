@@ -9,7 +9,8 @@
  * command. A member may be NULL. */
 struct store_hooks {
 	/* store_committed was called. */
-	void (*committed)(void *context, struct view *v, const struct key *key, enum event_class class, const char *event);
+	void (*committed)(
+		void *context, struct view *v, const struct key *key, enum event_class class, const char *event);
 	/* The entry is about to change or go for the first time since the snapshot of store epoch began. */
 	void (*before_change)(void *context, struct view *v, const struct key *key, const struct entry *e);
 	/* store_flush has emptied this database. Under the world, as is the next one. */
@@ -19,7 +20,7 @@ struct store_hooks {
 };
 
 struct store_policy {
-	bool lfu;              /* maxmemory-policy is one of the -lfu ones: entries keep a frequency instead of a time */
+	bool lfu; /* maxmemory-policy is one of the -lfu ones: entries keep a frequency instead of a time */
 	unsigned lfu_log_factor;
 	unsigned lfu_decay_minutes;
 };

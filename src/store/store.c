@@ -32,7 +32,8 @@ struct store *store_new(struct gate *gate, unsigned db_count, const struct store
 	s->hooks = hooks;
 	s->hooks_context = hooks_context;
 	s->parts_bytes = (size_t)db_count * gate->shard_count * sizeof(struct part);
-	s->parts_mapping = mmap(NULL, s->parts_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	s->parts_mapping =
+		mmap(NULL, s->parts_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (s->parts_mapping == MAP_FAILED) mem_exhausted(s->parts_bytes);
 	for (unsigned i = 0; i < db_count; i++)
 		s->dbs[i].parts = (struct part *)s->parts_mapping + (size_t)i * gate->shard_count;
@@ -69,8 +70,12 @@ const struct store_policy *store_policy(const struct store *s) {
 
 struct view store_view(struct store *s, unsigned db_index, struct store_stats *stats, void *origin) {
 	assert(db_index < s->db_count);
-	return (struct view){ .store = s, .db = &s->dbs[db_index], .db_index = db_index,
-		.earliest_ms = INT64_MAX, .stats = stats, .origin = origin };
+	return (struct view){ .store = s,
+		.db = &s->dbs[db_index],
+		.db_index = db_index,
+		.earliest_ms = INT64_MAX,
+		.stats = stats,
+		.origin = origin };
 }
 
 struct view view_in_db(const struct view *v, unsigned db_index) {
@@ -176,6 +181,12 @@ static struct entry *find_live(struct view *v, const struct key *key) {
 	return NULL;
 }
 
+/* Who keeps expired entries (a replica, whose master says when they go) must find them for writing: adding a second entry
+ * of that name would break the table. */
+static struct entry *find_to_change(struct view *v, const struct key *key) {
+	return v->flags & VIEW_KEEP_EXPIRED ? find_raw(v, key) : find_live(v, key);
+}
+
 const struct entry *store_find(struct view *v, const struct key *key) {
 	struct entry *e = find_live(v, key);
 	if (v->flags & VIEW_COUNTS_NOTHING) return e;
@@ -193,7 +204,7 @@ const struct entry *store_peek(struct view *v, const struct key *key) {
 }
 
 struct entry *store_find_write(struct view *v, const struct key *key) {
-	struct entry *e = find_live(v, key);
+	struct entry *e = find_to_change(v, key);
 	if (!e) return NULL;
 	if (!(v->flags & VIEW_NO_TOUCH)) store__touch(v->store, e, v->now_ms);
 	store__before_change(v, key, e);

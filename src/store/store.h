@@ -41,7 +41,7 @@ struct store_stats {
 	uint64_t keyspace_misses;
 	uint64_t expired_keys;
 	uint64_t evicted_keys;
-	uint64_t changes; /* committed changes: Redis's "dirty" */
+	uint64_t changes;   /* committed changes: Redis's "dirty" */
 	uint64_t databases; /* bit d: a key was added to database d since the start; bit 63: to one from 63 on */
 };
 #define STAT_READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
@@ -54,21 +54,22 @@ static inline uint64_t store_db_bit(unsigned db_index) {
 }
 
 enum view_flags {
-	VIEW_NO_TOUCH = 1 << 0,      /* CLIENT NO-TOUCH: reads leave access time and frequency alone */
-	VIEW_KEEP_EXPIRED = 1 << 1,  /* expired keys read as missing but are not removed (replica, loading) */
-	VIEW_COUNTS_NOTHING = 1 << 2, /* no hits and misses */
-	VIEW_HAS_WORLD = 1 << 3,     /* walks take no shard's gate, since the caller has the world */
+	VIEW_NO_TOUCH = 1 << 0, /* CLIENT NO-TOUCH: reads leave access time and frequency alone */
+	VIEW_KEEP_EXPIRED =
+		1 << 1, /* expired keys read as missing but stay, and are there for writing (replica, loading) */
+	VIEW_COUNTS_NOTHING = 1 << 2, /* no hits and misses, no touch */
+	VIEW_HAS_WORLD = 1 << 3,      /* walks take no shard's gate, since the caller has the world */
 };
 
 struct view {
 	struct store *store;
 	struct db *db;
 	unsigned db_index;
-	uint32_t flags;     /* enum view_flags */
-	int64_t now_ms;     /* wall time; constant during a command, a transaction, a script */
+	uint32_t flags;      /* enum view_flags */
+	int64_t now_ms;      /* wall time; constant during a command, a transaction, a script */
 	int64_t earliest_ms; /* lowered by the store to the earliest expiry given through this view */
 	struct store_stats *stats;
-	void *origin;       /* who asks, for the hooks; opaque here */
+	void *origin; /* who asks, for the hooks; opaque here */
 };
 
 /* Points the view at another database of the same store (COPY … DB, MOVE). The gate of a key name covers that name in
@@ -95,9 +96,11 @@ enum { EXPIRY_NONE = -1, EXPIRY_KEEP = -2 };
 /* Sets the key to `value`, whatever it held. `e` is what store_find_write returned (or NULL). Canonical integers are held
  * as such. `expiry_ms`: milliseconds since 1970, EXPIRY_NONE or EXPIRY_KEEP. The bytes are copied. Returns the entry,
  * which may have moved, or NULL, nothing changed, when memory is exhausted. */
-struct entry *store_put_string(struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms);
+struct entry *store_put_string(
+	struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms);
 /* The same, but what looks like an integer stays text (INCRBYFLOAT). */
-struct entry *store_put_text(struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms);
+struct entry *store_put_text(
+	struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms);
 /* The same for a number. */
 struct entry *store_put_int(struct view *v, const struct key *key, struct entry *e, int64_t value, int64_t expiry_ms);
 
@@ -117,11 +120,13 @@ struct entry *store_set_expiry(struct view *v, const struct key *key, struct ent
 /* Gives the value of `from_key` to `to_key`, in the same or another database, with its expiry; what `to_key` held is
  * replaced. Both keys' gates are held. `e` was found for writing under from_key and is gone after. False, nothing changed,
  * without memory. The keys differ. */
-__attribute__((warn_unused_result)) bool store_move(struct view *from, const struct key *from_key, struct entry *e, struct view *to, const struct key *to_key);
+__attribute__((warn_unused_result)) bool store_move(
+	struct view *from, const struct key *from_key, struct entry *e, struct view *to, const struct key *to_key);
 
 /* A second, independent value under `to_key`, expiry included; `to_key` holds nothing. False, nothing changed, without
  * memory. */
-__attribute__((warn_unused_result)) bool store_copy(struct view *from, const struct entry *e, struct view *to, const struct key *to_key);
+__attribute__((warn_unused_result)) bool store_copy(
+	struct view *from, const struct entry *e, struct view *to, const struct key *to_key);
 
 /* ---- After a change ---- */
 
@@ -136,8 +141,8 @@ enum event_class {
 	EVENT_EXPIRED = 1 << 6, /* x */
 	EVENT_EVICTED = 1 << 7, /* e */
 	EVENT_STREAM = 1 << 8,
-	EVENT_MISS = 1 << 9,    /* m */
-	EVENT_NEW = 1 << 10,    /* n */
+	EVENT_MISS = 1 << 9, /* m */
+	EVENT_NEW = 1 << 10, /* n */
 };
 
 /* This key changed, by this event ("set", "del", "expire"…). Once per key and event, after the change. */
@@ -159,8 +164,8 @@ void store_for_each(struct view *v, store_visit_fn *visit, void *context);
 /* The live key of that name, if there is one. */
 void store_visit_one(struct view *v, struct slice name, store_visit_fn *visit, void *context);
 
-size_t store_db_size(struct view *v);       /* keys, the expired ones that nobody removed yet included */
-size_t store_db_expires(struct view *v);    /* keys with an expiry */
+size_t store_db_size(struct view *v);    /* keys, the expired ones that nobody removed yet included */
+size_t store_db_expires(struct view *v); /* keys with an expiry */
 /* A fair random live key; false when there is none. The name is appended to `name`. */
 struct buffer;
 bool store_random_key(struct view *v, struct buffer *name);

@@ -74,7 +74,8 @@ void store__link(struct view *v, const struct key *key, struct entry *e);
 void store__unlink(struct view *v, const struct key *key, struct entry *e);
 /* After `e` (the address before, a mere number by now) became `now`, perhaps with another expiry: mends table, index and
  * accounting. `old_expiry` -1 for none, `old_bytes` what entry_memory said before. */
-void store__relink(struct view *v, const struct key *key, uintptr_t was, struct entry *now, int64_t old_expiry, size_t old_bytes);
+void store__relink(
+	struct view *v, const struct key *key, uintptr_t was, struct entry *now, int64_t old_expiry, size_t old_bytes);
 
 /* Frees entry and value. */
 void store__free_entry(struct entry *e);

@@ -293,7 +293,8 @@ static void check_deadline(void *context, int64_t when_ms, struct entry *e) {
 	else if (entry_expiry(e) != when_ms && when_ms < ((int64_t)1 << 48) - 1)
 		complain(c, "the expiry index has another time than the entry");
 	/* The entry's own time: the index holds very late ones as an earlier one. */
-	if (entry_expiry(e) < c->store->shards[c->shard].earliest_ms) complain(c, "an entry ends before the shard's earliest");
+	if (entry_expiry(e) < c->store->shards[c->shard].earliest_ms)
+		complain(c, "an entry ends before the shard's earliest");
 }
 
 static void check_part(struct check *c) {
@@ -318,7 +319,8 @@ size_t store_check(struct store *s, struct buffer *report) {
 			check_part(&c);
 			expiring += c.expiring;
 		}
-		if (expiring != s->shards[c.shard].volatile_count) complain(&c, "the count of volatile entries is wrong");
+		if (expiring != s->shards[c.shard].volatile_count)
+			complain(&c, "the count of volatile entries is wrong");
 	}
 	return c.broken;
 }

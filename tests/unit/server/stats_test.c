@@ -94,6 +94,12 @@ static void test_errors(void **state) {
 	check_codes(6, 600);
 	error_stats_reset();
 	check_codes(0, 0);
+	/* A long one is cut, and is still one code. */
+	for (unsigned i = 0; i < 300; i++)
+		error_stats_count("A_CODE_THAT_IS_LONGER_THAN_ANY_THAT_WE_MAKE_UP_OURSELVES");
+	error_stats_count("B");
+	check_codes(2, 301);
+	error_stats_reset();
 	/* Made-up codes do not fill the memory, and known ones go on being counted. */
 	char code[32];
 	for (unsigned i = 0; i < 1000; i++) {
