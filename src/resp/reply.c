@@ -103,7 +103,7 @@ void reply_ok(struct reply *r) {
 
 static void note_error(struct reply *r, const char *text, size_t len) {
 	size_t code = 0;
-	while (code < len && code < REPLY_ERROR_CODE_MAX - 1 && text[code] != ' ') code++;
+	while (code < len && code < REPLY_ERROR_CODE_MAX - 1 && (unsigned char)text[code] > ' ') code++;
 	memcpy(r->error_code, text, code);
 	r->error_code[code] = '\0';
 	r->errors++;

@@ -9,7 +9,7 @@
 #include "server/server.h"
 #include "server/transaction.h"
 
-enum { MAX_ECHOED_ARGS_BYTES = 128 };
+enum { MAX_ECHOED_ARGS_BYTES = 128, FEW_SHARDS = 32 };
 
 /* ---- Ahead of the batch: commands, keys, cache lines ---- */
 
@@ -163,20 +163,31 @@ static bool is_acceptable(struct worker *w, struct client *c, const struct batch
 
 /* ---- The gate ---- */
 
-/* The shards of the keys, ascending, each once. Insertion sort: commands have few keys, and MSET's thousands are rare
- * enough to sort properly beyond that. */
 static int compare_shards(const void *a, const void *b) {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 	return x < y ? -1 : x > y;
 }
 
+static void insertion_sort(uint32_t *shards, unsigned count) {
+	for (unsigned i = 1; i < count; i++) {
+		uint32_t shard = shards[i];
+		unsigned at = i;
+		for (; at > 0 && shards[at - 1] > shard; at--) shards[at] = shards[at - 1];
+		shards[at] = shard;
+	}
+}
+
+/* The shards of the keys, ascending, each once. Most commands have few keys. */
 static unsigned sort_shards(struct worker *w, const struct call_key_slot *slots, unsigned count) {
 	if (count > w->shard_cap) {
 		w->shard_cap = count * 2;
 		w->shards = mem_realloc(w->shards, w->shard_cap * sizeof(w->shards[0]));
 	}
 	for (unsigned i = 0; i < count; i++) w->shards[i] = slots[i].shard;
-	qsort(w->shards, count, sizeof(w->shards[0]), compare_shards);
+	if (count <= FEW_SHARDS)
+		insertion_sort(w->shards, count);
+	else
+		qsort(w->shards, count, sizeof(w->shards[0]), compare_shards);
 	unsigned distinct = 0;
 	for (unsigned i = 0; i < count; i++)
 		if (distinct == 0 || w->shards[distinct - 1] != w->shards[i]) w->shards[distinct++] = w->shards[i];

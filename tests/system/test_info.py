@@ -258,18 +258,19 @@ def test_expired_keys_are_counted(dial):
     assert c.cmd("DBSIZE") == 0
 
 
-def test_memory_follows_the_data(dial):
+def test_memory_follows_the_data(server, dial):
     c = dial()
     before = int(one(c, "memory")["used_memory"])
     c.send_and_collect(b"".join(encode("SET", f"m{i}", b"x" * 10_000) for i in range(1000)), 1000)
     grown = int(one(c, "memory")["used_memory"]) - before
-    assert 9_900_000 < grown < 16_000_000
     fields = one(c, "memory")
     assert int(fields["used_memory_peak"]) >= int(fields["used_memory"])
-    assert int(fields["used_memory_dataset"]) > 9_900_000
     assert int(fields["used_memory_rss"]) > 5_000_000
     c.cmd("FLUSHALL")
-    wait_until(lambda: int(one(c, "memory")["used_memory"]) - before < 1_000_000)
+    if not server.sanitized:  # a sanitizer's allocator cannot say what is in use
+        assert 9_900_000 < grown < 16_000_000
+        assert int(fields["used_memory_dataset"]) > 9_900_000
+        wait_until(lambda: int(one(c, "memory")["used_memory"]) - before < 1_000_000)
 
 
 def test_human_figures(dial, settings):

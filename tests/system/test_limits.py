@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.system.harness import wait_until
-from tests.system.rawsock import Closed, Dialer, Raw, dial, encode  # noqa: F401
+from tests.system.rawsock import Closed, Dialer, dial, encode  # noqa: F401
 
 MB = 1 << 20
 

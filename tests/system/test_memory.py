@@ -69,7 +69,7 @@ def test_stats(dial, version):
     assert {b"overhead.hashtable.main", b"overhead.hashtable.expires"} <= {name for name, _ in db}
 
 
-def test_stats_follow_the_data(dial):
+def test_stats_follow_the_data(server, dial):
     c = dial()
 
     def total():
@@ -77,9 +77,11 @@ def test_stats_follow_the_data(dial):
         return dict(zip(reply[::2], reply[1::2]))[b"total.allocated"]
     before = total()
     c.send_and_collect(b"".join(encode("SET", f"m{i}", b"x" * 10_000) for i in range(1000)), 1000)
-    assert 9_900_000 < total() - before < 16_000_000
+    grown = total() - before
     assert c.cmd("FLUSHALL", "SYNC") == b"OK"
-    wait_until(lambda: total() - before < 1_000_000)
+    if not server.sanitized:  # a sanitizer's allocator cannot say what is in use
+        assert 9_900_000 < grown < 16_000_000
+        wait_until(lambda: total() - before < 1_000_000)
 
 
 def test_doctor_speaks(dial):

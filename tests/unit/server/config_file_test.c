@@ -254,7 +254,7 @@ static void test_rewrite(void **state) {
 	rewrite_case(
 		"save 60 1\n# a\nsave 70 1\n# b\n", "save", "1 1 2 2 3 3", "save 1 1\n# a\nsave 2 2\nsave 3 3\n# b\n");
 	rewrite_case("save 60 1\n# a\nsave 70 1\n# b\n", "save", "", "# a\nsave \"\"\n# b\n");
-	rewrite_case("", "requirepass", "it's \"#1\"\n", MARKER "requirepass \"it's \\\"#1\\\"\\n\"\n" + 1);
+	rewrite_case("", "requirepass", "it's \"#1\"\n", &(MARKER "requirepass \"it's \\\"#1\\\"\\n\"\n")[1]);
 
 	/* An include that comes later overrules; it is never written. */
 	put_file("a.inc", "timeout 1\nsave 2 2\n");
@@ -293,7 +293,7 @@ static void test_rewrite_file(void **state) {
 	/* One that is gone is written anew. */
 	unlink(path_of("link.conf"));
 	assert_int_equal(config_rewrite(&config, &error), CONFIG_REWRITE_OK);
-	assert_string_equal(file_text("link.conf"), MARKER "timeout 2\n" + 1);
+	assert_string_equal(file_text("link.conf"), &(MARKER "timeout 2\n")[1]);
 	buffer_release(&error);
 	config_release(&config);
 
