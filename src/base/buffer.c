@@ -29,8 +29,9 @@ void buffer_grow(struct buffer *b, size_t more) {
 
 bool buffer_try_reserve(struct buffer *b, size_t more) {
 	if (more > SIZE_MAX / 4 || b->len > SIZE_MAX / 4) return false;
-	if (b->cap - b->len >= more) return true;
-	size_t cap = grown_cap(b, more);
+	/* The spare byte that buffer_reserve wants. */
+	if (b->cap - b->len > more) return true;
+	size_t cap = grown_cap(b, more + 1);
 	char *data = mem_try_realloc(b->data, cap);
 	if (!data) return false;
 	b->data = data;

@@ -24,7 +24,8 @@ __attribute__((warn_unused_result)) bool buffer_try_reserve(struct buffer *b, si
 
 /* A pointer to at least `more` writable bytes behind the content; add what was used to len. */
 static inline char *buffer_reserve(struct buffer *b, size_t more) {
-	if (__builtin_expect(b->cap - b->len < more, 0)) buffer_grow(b, more);
+	/* One byte more than asked for, so that even nothing is reserved in memory and not behind a null pointer. */
+	if (__builtin_expect(b->cap - b->len <= more, 0)) buffer_grow(b, more + 1);
 	return b->data + b->len;
 }
 

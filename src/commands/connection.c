@@ -167,11 +167,7 @@ void cmd_hello(struct call *c) {
 
 void cmd_reset(struct call *c) {
 	struct client *me = c->client;
-	if (me->flags & CLIENT_MONITOR) {
-		/* Under no gate: the count is this worker's, the flags of the others follow at the next change. */
-		STAT_ADD(me->worker->monitor_count, (size_t)-1);
-		me->flags &= ~(uint32_t)CLIENT_MONITOR;
-	}
+	monitor_remove(me);
 	transaction_end(me);
 	me->flags &= ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT | CLIENT_NO_EVICT |
 				 CLIENT_NO_TOUCH);

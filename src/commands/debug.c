@@ -42,6 +42,7 @@ static void debug_sleep(struct call *c) {
 	double seconds = strtod(text, NULL);
 	mem_free(text);
 	if (!isfinite(seconds) || seconds < 0) seconds = 0;
+	if (seconds > INT32_MAX) seconds = INT32_MAX;
 	struct timespec left = { .tv_sec = (time_t)seconds };
 	left.tv_nsec = (long)((seconds - (double)left.tv_sec) * 1e9);
 	debug_take_world(c);

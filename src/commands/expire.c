@@ -110,7 +110,7 @@ static void tell_expiry(struct call *c, enum ttl_form form) {
 	switch (form) {
 	case TTL_LEFT_SECONDS: reply_int(c->reply, (left + 500) / 1000); break;
 	case TTL_LEFT_MS: reply_int(c->reply, left); break;
-	case TTL_AT_SECONDS: reply_int(c->reply, (at_ms + 500) / 1000); break;
+	case TTL_AT_SECONDS: reply_int(c->reply, at_ms / 1000 + (at_ms % 1000 >= 500)); break;
 	case TTL_AT_MS: reply_int(c->reply, at_ms); break;
 	}
 }

@@ -89,10 +89,12 @@ enum {
 
 static void write_stat(struct reply *r, const struct figures *f, const char *name, bool is_double, size_t offset) {
 	reply_cstr(r, name);
-	const void *at = (const char *)f + offset;
-	if (offset == SIZE_MAX)
+	if (offset == SIZE_MAX) {
 		reply_int(r, 0);
-	else if (is_double)
+		return;
+	}
+	const void *at = (const char *)f + offset;
+	if (is_double)
 		reply_double(r, *(const double *)at);
 	else
 		reply_int(r, *(const int64_t *)at);

@@ -20,6 +20,7 @@ static struct epoll_event wish(uint32_t events, void *tag) {
 	struct epoll_event e = { .data.ptr = tag };
 	if (events & POLLER_READ) e.events |= EPOLLIN;
 	if (events & POLLER_WRITE) e.events |= EPOLLOUT;
+	if (events & POLLER_HANGUP) e.events |= EPOLLRDHUP;
 	return e;
 }
 
@@ -48,7 +49,7 @@ int poller_wait(struct poller *p, struct poller_event *events, int max, int64_t 
 		events[i].events = 0;
 		if (ready[i].events & EPOLLIN) events[i].events |= POLLER_READ;
 		if (ready[i].events & EPOLLOUT) events[i].events |= POLLER_WRITE;
-		if (ready[i].events & (EPOLLHUP | EPOLLERR)) events[i].events |= POLLER_HANGUP;
+		if (ready[i].events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR)) events[i].events |= POLLER_HANGUP;
 	}
 	return n < 0 ? 0 : n;
 }

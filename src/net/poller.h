@@ -5,11 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* HANGUP is told always when the connection is gone, and when it is asked for also as soon as the peer sends no more. */
 enum poller_events { POLLER_READ = 1, POLLER_WRITE = 2, POLLER_HANGUP = 4 };
 
 struct poller_event {
 	void *tag;       /* what was given to poller_add */
-	uint32_t events; /* enum poller_events; HANGUP also when nothing was asked for */
+	uint32_t events; /* enum poller_events */
 };
 
 struct poller {

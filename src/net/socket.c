@@ -83,6 +83,14 @@ int socket_accept(int listener) {
 	return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
+void socket_close_gently(int fd) {
+	enum { PIECES = 64 };
+	char unread[16 * 1024];
+	shutdown(fd, SHUT_WR);
+	for (int i = 0; i < PIECES && recv(fd, unread, sizeof(unread), MSG_DONTWAIT) > 0; i++) continue;
+	close(fd);
+}
+
 void socket_set_no_delay(int fd, bool on) {
 	int value = on;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof(value));

@@ -21,6 +21,10 @@ int socket_listen_unix(const char *path, mode_t mode, int backlog, char error[st
 /* The next connection, non-blocking and closed on exec; -1 when there is none (errno tells why). */
 int socket_accept(int listener);
 
+/* Closes a socket whose last words are on their way. TCP would destroy them if the peer had said anything that nobody has
+ * read, so that is read first, as far as it is here and within reason. */
+void socket_close_gently(int fd);
+
 void socket_set_no_delay(int fd, bool on);
 void socket_set_keepalive(int fd, int interval_seconds);
 

@@ -16,6 +16,7 @@ enum {
 	CHUNK_BYTES = 16 * 1024, /* small leftovers share a chunk of this size */
 	STEAL_BYTES = 32 * 1024, /* larger ones are handed over with their buffer */
 	MAX_IOVECS = 64,
+	FLUSH_BYTES = 1024 * 1024, /* written for one client before others get their turn */
 };
 
 static char *name_of(void (*name)(int, const char *, char *), int fd, const char *unix_path) {
@@ -78,7 +79,11 @@ void client_free(struct client *c) {
 		w->clients = c->next;
 	if (c->next) c->next->prev = c->prev;
 	STAT_ADD(w->client_count, (size_t)-1);
-	close(c->fd); /* leaves the poller by itself */
+	/* Either way it leaves the poller by itself. */
+	if (c->flags & CLIENT_CLOSE_AFTER_REPLY && !c->out_first)
+		socket_close_gently(c->fd);
+	else
+		close(c->fd);
 	transaction_end(c);
 	drop_output(c);
 	buffer_release(&c->in);
@@ -88,45 +93,51 @@ void client_free(struct client *c) {
 	mem_free(c->peer);
 	mem_free(c->local);
 	if (w->current == c) w->current = NULL;
-	if (c->flags & CLIENT_MONITOR) STAT_ADD(w->monitor_count, (size_t)-1);
+	worker_forget_yielded(w, c);
+	monitor_remove(c);
 	__atomic_fetch_sub(&w->assigned, 1, __ATOMIC_RELAXED);
 	atomic_fetch_sub_explicit(&w->server->connected, 1, memory_order_relaxed);
 	mem_free(c);
 }
 
-struct reap_message {
-	struct message message;
-	uint64_t client_id;
-};
-
-/* The client may be gone by the time the message arrives, so it travels as an id. */
+/* One walk for all that were killed since the last one. Some may be gone by now, so no message names a client. */
 static void reap(struct worker *owner, struct message *m) {
-	struct reap_message *r = (struct reap_message *)m;
-	for (struct client *c = owner->clients; c; c = c->next) {
-		if (c->id != r->client_id) continue;
-		client_free(c);
-		break;
+	owner->reaps = false;
+	struct client *next;
+	for (struct client *c = owner->clients; c; c = next) {
+		next = c->next;
+		if (c->flags & CLIENT_CLOSE_NOW) client_free(c);
 	}
-	mem_free(r);
+	mem_free(m);
 }
 
 void client_kill(struct client *c) {
-	if (c->flags & CLIENT_CLOSE_NOW) return;
+	struct worker *w = c->worker;
 	c->flags |= CLIENT_CLOSE_NOW;
-	struct reap_message *r = mem_alloc(sizeof(*r));
-	r->message.run = reap;
-	r->client_id = c->id;
-	worker_post(c->worker, &r->message);
+	if (w->reaps) return;
+	w->reaps = true;
+	struct message *m = mem_alloc(sizeof(*m));
+	m->run = reap;
+	worker_post(w, m);
 }
 
 /* ---- Output ---- */
+
+/* The poller is level-triggered: what is not going to be read must not be watched, or it wakes us all the time. */
+void client_watch(struct client *c) {
+	uint32_t events = c->flags & CLIENT_WANTS_WRITE ? POLLER_WRITE : 0;
+	if (c->flags & CLIENT_PAUSED)
+		events |= POLLER_HANGUP;
+	else if (!(c->flags & CLIENT_CLOSE_AFTER_REPLY))
+		events |= POLLER_READ;
+	poller_change(&c->worker->poller, c->fd, events, c);
+}
 
 static void watch_writes(struct client *c, bool wanted) {
 	bool watched = (c->flags & CLIENT_WANTS_WRITE) != 0;
 	if (watched == wanted) return;
 	c->flags ^= CLIENT_WANTS_WRITE;
-	uint32_t read = c->flags & CLIENT_PAUSED ? 0 : POLLER_READ;
-	poller_change(&c->worker->poller, c->fd, read | (wanted ? POLLER_WRITE : 0), c);
+	client_watch(c);
 }
 
 static void append_chunk(struct client *c, struct buffer bytes) {
@@ -140,16 +151,8 @@ static void append_chunk(struct client *c, struct buffer bytes) {
 	c->out_count++;
 }
 
-/* Keeps bytes for later. `out` may be emptied by taking its memory over. */
-static void keep_output(struct client *c, struct buffer *out, size_t from) {
-	size_t len = out->len - from;
+static void append_bytes(struct client *c, const char *at, size_t len) {
 	c->out_bytes += len;
-	if (len >= STEAL_BYTES && from == 0) {
-		append_chunk(c, *out);
-		*out = (struct buffer){ 0 };
-		return;
-	}
-	const char *at = out->data + from;
 	if (c->out_last && c->out_last->bytes.cap - c->out_last->bytes.len >= len) {
 		buffer_append(&c->out_last->bytes, at, len);
 	} else {
@@ -158,6 +161,19 @@ static void keep_output(struct client *c, struct buffer *out, size_t from) {
 		buffer_append(&fresh, at, len);
 		append_chunk(c, fresh);
 	}
+}
+
+/* Keeps bytes for later. `out` may be emptied by taking its memory over: but not when most of that memory is what an
+ * earlier, larger reply has left, since the output limits count bytes and not the room around them. */
+static void keep_output(struct client *c, struct buffer *out, size_t from) {
+	size_t len = out->len - from;
+	if (len >= STEAL_BYTES && from == 0 && out->cap / 2 <= len) {
+		c->out_bytes += len;
+		append_chunk(c, *out);
+		*out = (struct buffer){ 0 };
+		return;
+	}
+	append_bytes(c, out->data + from, len);
 	out->len = 0;
 }
 
@@ -205,7 +221,8 @@ static void forget_sent(struct client *c, size_t sent) {
 }
 
 bool client_flush(struct client *c) {
-	while (c->out_first && !(c->flags & CLIENT_CLOSE_NOW)) {
+	size_t total = 0;
+	while (c->out_first && total < FLUSH_BYTES && !(c->flags & CLIENT_CLOSE_NOW)) {
 		struct iovec parts[MAX_IOVECS];
 		size_t skip = c->out_sent;
 		int count = 0;
@@ -217,10 +234,13 @@ bool client_flush(struct client *c) {
 		ssize_t done = sendmsg(c->fd, &message, MSG_NOSIGNAL);
 		STAT_ADD(c->worker->stats.writes, 1);
 		if (done < 0) {
-			if (errno == EAGAIN || errno == EINTR) return false;
-			broken_pipe(c);
+			if (errno == EAGAIN || errno == EINTR)
+				watch_writes(c, true);
+			else
+				broken_pipe(c);
 			return false;
 		}
+		total += (size_t)done;
 		c->net_out += (size_t)done;
 		STAT_ADD(c->worker->stats.net_out, (size_t)done);
 		forget_sent(c, (size_t)done);
@@ -231,10 +251,8 @@ bool client_flush(struct client *c) {
 }
 
 void client_push(struct client *c, struct slice bytes) {
-	struct buffer copy = { 0 };
-	buffer_append_slice(&copy, bytes);
-	client_send(c, &copy);
-	buffer_release(&copy);
+	append_bytes(c, bytes.ptr, bytes.len);
+	client_check_output(c);
 }
 
 enum client_class client_class(const struct client *c) {

@@ -27,6 +27,7 @@ enum client_flags {
 	CLIENT_PAUSED = 1 << 10,      /* waits for the end of CLIENT PAUSE; its input is kept */
 	CLIENT_WANTS_WRITE = 1 << 11, /* registered for POLLER_WRITE */
 	CLIENT_INTERNAL = 1 << 12,    /* no socket: runs commands for the server itself */
+	CLIENT_YIELDED = 1 << 13,     /* its turn was over before its requests were; it stands in worker.yielded */
 };
 
 /* A piece of output that the socket did not take yet. */
@@ -38,7 +39,8 @@ struct output_chunk {
 struct client {
 	uint64_t id;
 	struct worker *worker;
-	struct client *prev, *next; /* the worker's clients */
+	struct client *prev, *next;                 /* the worker's clients */
+	struct client *next_yielded, *next_monitor; /* worker.yielded, worker.monitors */
 	int fd;
 	uint32_t flags; /* enum client_flags */
 	uint8_t proto;  /* 2 or 3 */
@@ -73,11 +75,16 @@ void client_free(struct client *c);
 /* Marks the client for closing and makes its owner do it soon. Owner, or anyone under the world. */
 void client_kill(struct client *c);
 
-/* Sends bytes that are no reply to a command of this client (MONITOR, push messages). On the owner. */
+/* Puts bytes that are no reply to a command of this client (MONITOR, push messages) behind what waits for it; whoever
+ * pushes flushes in the end. On the owner. May mark the client CLIENT_CLOSE_NOW. */
 void client_push(struct client *c, struct slice bytes);
 
-/* Writes what waits; true when nothing does any more. May mark the client CLIENT_CLOSE_NOW. */
+/* Writes what waits, about a mebibyte at most, since others wait as well; false when the socket takes no more. May mark
+ * the client CLIENT_CLOSE_NOW. */
 bool client_flush(struct client *c);
+
+/* Tells the poller what this client waits for, after a change of its flags. */
+void client_watch(struct client *c);
 
 /* Hands the bytes of `out` to the socket, behind what waits already; keeps what it does not take. `out` is empty after. */
 void client_send(struct client *c, struct buffer *out);

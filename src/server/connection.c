@@ -13,6 +13,7 @@ enum {
 	KEEP_OUT_BYTES = 1024 * 1024, /* a larger reply buffer is given back after the batch */
 	MIN_IN_BYTES = 1024,
 	KEEP_SLOTS = 4096, /* key slots that a worker keeps between batches */
+	TURN_MS = 4,       /* a client's requests run for so long, then others get their turn */
 };
 
 static struct request_limits limits_of(const struct worker *w, const struct client *c) {
@@ -42,7 +43,7 @@ struct batch_end {
 };
 
 static bool is_over(const struct client *c) {
-	return (c->flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_NOW | CLIENT_PAUSED)) != 0;
+	return (c->flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_NOW | CLIENT_PAUSED | CLIENT_YIELDED)) != 0;
 }
 
 /* Parses up to a batch of requests and runs them. The bytes of a request that could not run stay unconsumed. */
@@ -113,7 +114,12 @@ static void finish(struct worker *w, struct client *c) {
 	client_send(c, &w->out);
 	trim_scratch(w);
 	if (w->out.cap > KEEP_OUT_BYTES) buffer_release(&w->out);
-	if (c->flags & CLIENT_CLOSE_AFTER_REPLY && !c->out_first) c->flags |= CLIENT_CLOSE_NOW;
+	if (c->flags & CLIENT_CLOSE_AFTER_REPLY) {
+		if (c->out_first)
+			client_watch(c);
+		else
+			c->flags |= CLIENT_CLOSE_NOW;
+	}
 	w->current = NULL;
 	if (c->flags & CLIENT_CLOSE_NOW) client_free(c);
 }
@@ -151,7 +157,7 @@ static struct slice read_target(struct worker *w, struct client *c) {
 
 static void keep_rest(struct client *c, const char *rest, size_t len) {
 	if (rest >= c->in.data && c->in.data && rest <= c->in.data + c->in.len) {
-		memmove(c->in.data, rest, len);
+		if (rest != c->in.data) memmove(c->in.data, rest, len);
 		c->in.len = len;
 	} else {
 		buffer_append(&c->in, rest, len);
@@ -159,12 +165,60 @@ static void keep_rest(struct client *c, const char *rest, size_t len) {
 	if (len == 0) buffer_release(&c->in);
 }
 
+/* ---- Turns ----
+ * A pipeline of slow commands must not keep the worker's other clients waiting until its end. When its time is up, the
+ * dispatcher marks the client, and what is left of its input waits for the worker's next turn. */
+
+static void yield_turn(struct worker *w, struct client *c) {
+	c->flags |= CLIENT_YIELDED;
+	c->next_yielded = NULL;
+	if (w->yielded)
+		w->last_yielded->next_yielded = c;
+	else
+		w->yielded = c;
+	w->last_yielded = c;
+}
+
+void worker_forget_yielded(struct worker *w, struct client *c) {
+	if (!(c->flags & CLIENT_YIELDED)) return;
+	struct client *before = NULL;
+	for (struct client *at = w->yielded; at != c; at = at->next_yielded) before = at;
+	if (before)
+		before->next_yielded = c->next_yielded;
+	else
+		w->yielded = c->next_yielded;
+	if (w->last_yielded == c) w->last_yielded = before;
+	c->flags &= ~(uint32_t)CLIENT_YIELDED;
+}
+
 static void run_input(struct worker *w, struct client *c, const char *bytes, size_t len) {
 	w->current = c;
+	w->turn_ticks = w->command_ticks + TURN_MS * w->ticks_per_ms;
 	size_t done = run_all(w, c, bytes, len);
 	keep_rest(c, bytes + done, len - done);
 	exceeds_query_limit(w, c);
+	bool yields = c->flags & CLIENT_YIELDED;
+	c->flags &= ~(uint32_t)CLIENT_YIELDED; /* it stands in no list yet */
+	if (yields && c->in.len > 0 && !is_over(c)) yield_turn(w, c);
 	finish(w, c);
+}
+
+void worker_run_yielded(struct worker *w) {
+	if (!w->yielded) return;
+	/* Who yields again comes behind the last of now. */
+	const struct client *last = w->last_yielded;
+	bool was_last;
+	do {
+		struct client *c = w->yielded;
+		was_last = c == last;
+		worker_forget_yielded(w, c);
+		c->active_ms = w->now_ms;
+		if (c->flags & CLIENT_CLOSE_NOW)
+			client_free(c);
+		else
+			run_input(w, c, c->in.data, c->in.len);
+		gate_boundary(&w->member);
+	} while (!was_last);
 }
 
 void worker_read_client(struct worker *w, struct client *c) {
@@ -195,6 +249,6 @@ void worker_read_client(struct worker *w, struct client *c) {
 
 void worker_resume_client(struct worker *w, struct client *c) {
 	c->flags &= ~(uint32_t)CLIENT_PAUSED;
-	poller_change(&w->poller, c->fd, POLLER_READ | (c->flags & CLIENT_WANTS_WRITE ? POLLER_WRITE : 0), c);
-	if (c->in.len > 0) run_input(w, c, c->in.data, c->in.len);
+	client_watch(c);
+	if (c->in.len > 0) yield_turn(w, c);
 }

@@ -229,10 +229,12 @@ static void run_gated(struct worker *w, struct call *call) {
 
 /* ---- Running ---- */
 
-static void refresh_time(struct worker *w) {
+/* Now and then: what time it is, and whether this client's turn is over. */
+static void refresh_time(struct worker *w, struct client *c) {
 	if (w->command_ticks < w->refresh_ticks) return;
 	w->now_ms = clock_wall_ms();
 	w->refresh_ticks = w->command_ticks + w->ticks_per_ms / 4;
+	if (w->command_ticks >= w->turn_ticks) c->flags |= CLIENT_YIELDED;
 }
 
 static void log_slow_command(struct worker *w, const struct client *c, const struct call *call, int64_t duration_us) {
@@ -265,7 +267,10 @@ static void count_command(struct worker *w, struct client *c, const struct call 
 
 static bool waits_for_pause(struct worker *w, const struct client *c, const struct command *cmd) {
 	const struct server *s = w->server;
-	if (s->pause == PAUSE_NONE || w->now_ms >= s->pause_until_ms) return false;
+	if (s->pause == PAUSE_NONE || w->now_ms >= s->pause_until_ms) {
+		w->attention &= ~(uint32_t)ATTENTION_PAUSE; /* it is over: no command has to ask again */
+		return false;
+	}
 	if (s->pause == PAUSE_ALL) return true;
 	return cmd->flags & (CMD_WRITE | CMD_MAY_REPLICATE) || transaction_has(c, cmd, CMD_WRITE | CMD_MAY_REPLICATE);
 }
@@ -286,7 +291,7 @@ static bool attend(struct worker *w, struct client *c, const struct batch_item *
 	if (w->attention & ATTENTION_PAUSE && waits_for_pause(w, c, item->command)) {
 		c->flags |= CLIENT_PAUSED;
 		w->has_paused = true;
-		poller_change(&w->poller, c->fd, c->flags & CLIENT_WANTS_WRITE ? POLLER_WRITE : 0, c);
+		client_watch(c);
 		return false;
 	}
 	if (!waits_for_exec(c, item->command))
@@ -332,7 +337,7 @@ bool dispatch_run(struct worker *w, struct client *c, struct batch_item *item) {
 	const struct command *cmd = item->command;
 	size_t reply_at = w->out.len;
 	reply_start(&reply, &w->out, c->proto);
-	refresh_time(w);
+	refresh_time(w, c);
 	if (!is_acceptable(w, c, item, &reply)) {
 		transaction_refused(c, cmd, &reply, reply_at);
 		reject(w, cmd, &reply);

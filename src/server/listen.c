@@ -1,5 +1,6 @@
 /* Listening and accepting. Worker 0 accepts; each connection goes to the worker that has the fewest. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,7 +11,7 @@
 #include "net/socket.h"
 #include "server/server.h"
 
-enum { ACCEPTS_PER_TURN = 1000, REFUSAL_BYTES = 64 };
+enum { ACCEPTS_PER_TURN = 128, REFUSAL_BYTES = 64 };
 
 static const char maxclients_error[] = "-ERR max number of clients reached\r\n";
 static const char protected_error[] = "-DENIED Redis is running in protected mode because protected mode is enabled "
@@ -133,6 +134,7 @@ static bool listen_unix(struct server *s) {
 }
 
 bool server_listen(struct server *s) {
+	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (!listen_all_tcp(s) || !listen_unix(s)) return false;
 	if (s->listener_count > 0) return true;
 	log_warning("Configured to not listen anywhere, exiting.");
@@ -142,6 +144,7 @@ bool server_listen(struct server *s) {
 void server_close_listeners(struct server *s) {
 	close_kind(s, false);
 	close_kind(s, true);
+	if (s->spare_fd >= 0) close(s->spare_fd);
 	if (!s->config->values.unixsocket[0]) return;
 	log_notice("Removing the unix socket file.");
 	unlink(s->config->values.unixsocket);
@@ -173,7 +176,7 @@ static struct worker *least_busy(struct server *s) {
 static void refuse(struct worker *w, int fd, const char *text, size_t len) {
 	ssize_t done = send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)done; /* a courtesy; the connection ends either way */
-	close(fd);
+	socket_close_gently(fd);
 	STAT_ADD(w->stats.rejected_connections, 1);
 }
 
@@ -209,12 +212,29 @@ static void welcome(struct worker *w, struct listener *l, int fd) {
 		worker_post(owner, &a->message);
 }
 
+/* Without a free descriptor the connection can neither be taken nor refused, and it would wake us again and again: so the
+ * spare one is given up for it, and it is closed. False when there is none. */
+static bool turn_away(struct worker *w, const struct listener *l) {
+	struct server *s = w->server;
+	if (s->spare_fd < 0) return false;
+	close(s->spare_fd);
+	int fd = socket_accept(l->fd);
+	if (fd >= 0) {
+		close(fd);
+		STAT_ADD(w->stats.rejected_connections, 1);
+	}
+	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return fd >= 0;
+}
+
 void server_accept(struct worker *w, struct listener *l) {
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
 		int fd = socket_accept(l->fd);
 		if (fd < 0) {
-			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-				log_warning("Accepting client connection: %s", strerror(errno));
+			if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
+			bool is_short = errno == EMFILE || errno == ENFILE;
+			log_warning("Accepting client connection: %s", strerror(errno));
+			if (is_short && turn_away(w, l)) continue;
 			return;
 		}
 		welcome(w, l, fd);

@@ -31,7 +31,7 @@ void mailbox_send(struct mailbox *box, struct message *m) {
 	(void)done; /* fails only when the counter is full, and then the owner is awake anyway */
 }
 
-void mailbox_run(struct mailbox *box, struct worker *owner) {
+bool mailbox_run(struct mailbox *box, struct worker *owner) {
 	uint64_t count;
 	ssize_t got = read(box->_event_fd, &count, sizeof(count));
 	(void)got;
@@ -43,9 +43,11 @@ void mailbox_run(struct mailbox *box, struct worker *owner) {
 		oldest = m;
 		m = next;
 	}
+	bool any = oldest != NULL;
 	while (oldest) {
 		struct message *next = oldest->_next;
 		oldest->run(owner, oldest);
 		oldest = next;
 	}
+	return any;
 }

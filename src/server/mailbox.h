@@ -30,7 +30,7 @@ int mailbox_fd(const struct mailbox *box);
 
 void mailbox_send(struct mailbox *box, struct message *m);
 
-/* The owner: runs what has come. */
-void mailbox_run(struct mailbox *box, struct worker *owner);
+/* The owner: runs what has come; false when that was nothing. */
+bool mailbox_run(struct mailbox *box, struct worker *owner);
 
 #endif

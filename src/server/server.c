@@ -222,12 +222,12 @@ static bool set_up(struct server *s, struct config *config, const struct command
 	gate_init(&s->gate, SHARDS);
 	s->store = store_new(&s->gate, (unsigned)settings->databases, &server_store_hooks, s);
 	watch_table_init(&s->watched, s->store);
-	s->worker_count = worker_count(settings);
-	s->workers = mem_alloc_aligned(64, s->worker_count * sizeof(s->workers[0]));
-	memset(s->workers, 0, s->worker_count * sizeof(s->workers[0]));
-	for (unsigned i = 0; i < s->worker_count; i++) {
-		if (worker_init(&s->workers[i], s, i)) continue;
-		log_warning("Can't set up worker %u: %s", i, strerror(errno));
+	unsigned count = worker_count(settings);
+	s->workers = mem_alloc_aligned(64, count * sizeof(s->workers[0]));
+	memset(s->workers, 0, count * sizeof(s->workers[0]));
+	for (; s->worker_count < count; s->worker_count++) {
+		if (worker_init(&s->workers[s->worker_count], s, s->worker_count)) continue;
+		log_warning("Can't set up worker %u: %s", s->worker_count, strerror(errno));
 		return false;
 	}
 	apply_policy(s);
@@ -289,60 +289,74 @@ void server_stop(struct server *s, int exit_code) {
 	}
 }
 
-static void tear_down(struct server *s) {
+static void say_goodbye(struct server *s) {
 	const struct settings *settings = &s->config->values;
 	process_notify(settings, "STOPPING=1\n");
 	process_remove_pidfile(settings);
 	server_close_listeners(s);
 	for (unsigned i = 0; i < s->worker_count; i++) {
-		for (struct client *c = s->workers[i].clients; c; c = c->next) client_flush(c);
-		mailbox_run(&s->workers[i].mailbox, &s->workers[i]);
+		for (struct client *c = s->workers[i].clients; c; c = c->next)
+			while (c->out_first && client_flush(c)) continue;
+		while (mailbox_run(&s->workers[i].mailbox, &s->workers[i])) continue;
 	}
+	log_warning("Tarn is now ready to exit, bye bye...");
+}
+
+/* After say_goodbye, or after a start that failed somewhere on the way. */
+static void release(struct server *s) {
 	for (unsigned i = 0; i < s->worker_count; i++) worker_release(&s->workers[i]);
 	watch_table_release(&s->watched);
 	slowlog_reset(&s->slowlog);
 	/* A release build leaves the keyspace to the system, which takes it back at once; a watched one shows leaks. */
 #ifndef NDEBUG
-	store_free(s->store);
+	if (s->store) store_free(s->store);
 	reclaim_drain();
-	gate_release(&s->gate);
+	if (s->gate.shards) gate_release(&s->gate);
 #endif
 	mem_free(s->workers);
-	log_warning("Tarn is now ready to exit, bye bye...");
+	mem_free(s);
 }
 
-int server_main(struct config *config, const struct command_table *commands) {
+/* False when the start failed; the log says why. */
+static bool start(struct server *s, struct config *config, const struct command_table *commands) {
 	struct settings *settings = &config->values;
-	struct server *s = mem_calloc(sizeof(*s));
 	if (!log_try_file(settings->logfile)) {
 		fprintf(stderr, "Can't open the log file %s: %s\n", settings->logfile, strerror(errno));
-		return 1;
+		return false;
 	}
 	open_log(settings);
 	apply_log_level(settings);
-	if (settings->daemonize && !process_daemonize()) return 1;
+	if (settings->daemonize && !process_daemonize()) return false;
 	log_notice("oO0OoO0OoO0Oo Tarn is starting oO0OoO0OoO0Oo");
 	log_notice(
 		"Tarn version=%s, bits=%d, pid=%d, just started", TARN_VERSION, (int)sizeof(long) * 8, (int)getpid());
 	if (!config->path)
 		log_warning("Warning: no config file specified, using the default config. In order to specify a config "
-			    "file use "
-			    "tarn-server /path/to/redis.conf");
+			    "file use tarn-server /path/to/redis.conf");
 	log_notice("Configuration loaded");
-	if (!set_up(s, config, commands)) return 1;
-	if (!server_listen(s)) return 1;
+	if (!set_up(s, config, commands) || !server_listen(s)) return false;
 	process_write_pidfile(settings);
 	process_set_title(settings);
 	process_catch_signals(&s->signal_received, &s->workers[0].mailbox);
 	if (settings->crash_log_enabled) crash_install(s);
 	log_notice("Running mode=standalone, port=%d, threads=%u.", (int)settings->port, s->worker_count);
 	log_notice("Server initialized");
-	if (!start_workers(s)) return 1;
+	/* Some of them may run already, and nothing is worth keeping yet. */
+	if (!start_workers(s)) _exit(1);
 	announce(s);
+	return true;
+}
+
+int server_main(struct config *config, const struct command_table *commands) {
+	struct server *s = mem_calloc(sizeof(*s));
+	if (!start(s, config, commands)) {
+		release(s);
+		return 1;
+	}
 	worker_run(&s->workers[0]);
 	for (unsigned i = 1; i < s->worker_count; i++) pthread_join(s->workers[i].thread, NULL);
 	int code = atomic_load_explicit(&s->exit_code, memory_order_relaxed);
-	tear_down(s);
-	mem_free(s);
+	say_goodbye(s);
+	release(s);
 	return code;
 }

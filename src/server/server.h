@@ -37,6 +37,7 @@ struct server {
 
 	struct listener listeners[SERVER_MAX_LISTENERS]; /* worker 0 accepts; world for changes */
 	unsigned listener_count;
+	int spare_fd; /* worker 0's: given up for a moment when descriptors are short, see listen.c */
 
 	_Atomic uint64_t next_client_id;
 	_Atomic uint32_t connected; /* clients, for maxclients */

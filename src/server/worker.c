@@ -83,7 +83,7 @@ static void handle_client(struct worker *w, struct client *c, uint32_t events) {
 		}
 	}
 	if (c->flags & CLIENT_PAUSED) {
-		/* Nothing is read from it now, so that its end would go unnoticed and wake us again and again. */
+		/* Who leaves while it waits is not heard any more, as in Redis. */
 		if (events & POLLER_HANGUP) client_free(c);
 		return;
 	}
@@ -92,6 +92,8 @@ static void handle_client(struct worker *w, struct client *c, uint32_t events) {
 		if (events & POLLER_HANGUP) client_free(c);
 		return;
 	}
+	/* What it said already comes first; the worker does not sleep meanwhile. */
+	if (c->flags & CLIENT_YIELDED) return;
 	if (events & (POLLER_READ | POLLER_HANGUP)) worker_read_client(w, c);
 }
 
@@ -128,11 +130,13 @@ void worker_run(struct worker *w) {
 	while (!atomic_load_explicit(&w->server->stopping, memory_order_acquire)) {
 		int count;
 		bool mail = false;
-		sleep_until_something(w, worker_upkeep(w), events, &count);
+		int64_t wait_us = worker_upkeep(w);
+		sleep_until_something(w, w->yielded ? 0 : wait_us, events, &count);
 		for (int i = 0; i < count; i++) {
 			handle_event(w, &events[i], &mail);
 			gate_boundary(&w->member);
 		}
+		worker_run_yielded(w);
 		/* Last, since a message may free a client that an event of this turn names. */
 		if (mail) mailbox_run(&w->mailbox, w);
 	}

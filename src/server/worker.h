@@ -23,7 +23,7 @@ enum {
 	WORKER_NAME_BYTES = 16,
 };
 
-/* Why a command boundary needs a second look. Set and cleared under the world. */
+/* Why a command boundary needs a second look. Set under the world; a worker that finds the reason gone clears its own. */
 enum worker_attention {
 	ATTENTION_PAUSE = 1 << 0,   /* CLIENT PAUSE is on */
 	ATTENTION_MONITOR = 1 << 1, /* somebody monitors */
@@ -45,10 +45,14 @@ struct worker {
 	struct poller poller;
 	struct mailbox mailbox;
 
-	struct client *clients; /* all of this worker's */
-	size_t client_count;    /* read by others, relaxed */
-	uint32_t assigned;      /* clients given to this worker and not gone yet; any thread, atomic */
-	struct client *current; /* whose command runs; for the crash report */
+	struct client *clients;                /* all of this worker's */
+	size_t client_count;                   /* read by others, relaxed */
+	uint32_t assigned;                     /* clients given to this worker and not gone yet; any thread, atomic */
+	struct client *current;                /* whose command runs; for the crash report */
+	struct client *yielded, *last_yielded; /* those with requests left, in the order of their turns */
+	struct client *monitors;               /* changed under the world or by the owner */
+	bool monitors_wait;                    /* for the message that flushes them */
+	bool reaps;                            /* the message that frees killed clients is on its way; as `monitors` */
 	const struct call *current_call;
 	uint32_t attention; /* enum worker_attention */
 
@@ -58,6 +62,7 @@ struct worker {
 	uint64_t command_ticks; /* clock_ticks at the end of the last command */
 	uint64_t refresh_ticks; /* clock_ticks after which now_ms is read again */
 	uint64_t ticks_per_ms;
+	uint64_t turn_ticks; /* clock_ticks after which the client in hand yields */
 
 	struct buffer out; /* replies of the client in hand */
 	char *in;          /* WORKER_READ_BYTES, what was just read */
@@ -102,8 +107,12 @@ static inline void worker_post(struct worker *w, struct message *m) {
 
 /* server/connection.c: the socket has something to read. */
 void worker_read_client(struct worker *w, struct client *c);
-/* Runs what a client's input buffer holds (after a pause). */
+/* After a pause: what the client's input buffer holds runs at its next turn. */
 void worker_resume_client(struct worker *w, struct client *c);
+/* Gives each client that has requests left another turn. */
+void worker_run_yielded(struct worker *w);
+/* The client is about to go. */
+void worker_forget_yielded(struct worker *w, struct client *c);
 
 /* server/dispatch.c */
 /* Finds the commands of the batch's requests, hashes their keys, prefetches. */
@@ -121,5 +130,7 @@ int64_t worker_upkeep(struct worker *w);
 /* server/monitor.c: tells everybody who monitors of this command, passwords blanked out. */
 void monitor_feed(
 	struct worker *w, const struct client *c, const struct command *cmd, unsigned argc, const struct slice *argv);
+/* The client monitors no more, if it did. On its owner. */
+void monitor_remove(struct client *c);
 
 #endif

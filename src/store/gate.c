@@ -35,15 +35,33 @@ void gate_release(struct gate *g) {
 	memset(g, 0, sizeof(*g));
 }
 
+/* A queue and no plain lock: between two commands of a pipeline a member lets go for less than the time that somebody
+ * else needs to wake up, and would keep the world to itself. Sequentially consistent, so that who leaves sees who came or
+ * who came sees that it is its turn. */
+static void world_enter(struct gate *g) {
+	lock_order_enter(LOCK_RANK_WORLD, 0);
+	uint32_t mine = atomic_fetch_add_explicit(&g->_world_ticket, 1, memory_order_seq_cst), turn;
+	while ((turn = atomic_load_explicit(&g->_world_turn, memory_order_seq_cst)) != mine)
+		futex_wait(&g->_world_turn, turn);
+}
+
+static void world_leave(struct gate *g) {
+	lock_order_leave(LOCK_RANK_WORLD, 0);
+	uint32_t next = atomic_load_explicit(&g->_world_turn, memory_order_relaxed) + 1;
+	atomic_store_explicit(&g->_world_turn, next, memory_order_seq_cst);
+	if (atomic_load_explicit(&g->_world_ticket, memory_order_seq_cst) != next)
+		futex_wake(&g->_world_turn, GATE_MAX_MEMBERS);
+}
+
 void gate_leave(struct gate_member *m) {
 	struct gate *g = m->gate;
-	lock_take(&g->_world, LOCK_RANK_WORLD, 0);
+	world_enter(g);
 	for (unsigned i = 0; i < g->_member_count; i++) {
 		if (g->_members[i] != m) continue;
 		g->_members[i] = g->_members[--g->_member_count];
 		break;
 	}
-	lock_drop(&g->_world, LOCK_RANK_WORLD, 0);
+	world_leave(g);
 }
 
 /* Release pairs with the acquire in await_outside: what this member did is seen by who has the world. */
@@ -68,11 +86,20 @@ void gate_outside(struct gate_member *m) {
 void gate_park(struct gate_member *m) {
 	struct gate *g = m->gate;
 	if (m->_has_world) return;
+	atomic_fetch_add_explicit(&g->_parked, 1, memory_order_seq_cst);
 	do {
 		step_out(m);
 		while (atomic_load_explicit(&g->_world_wanted, memory_order_acquire)) futex_wait(&g->_world_wanted, 1);
 		atomic_exchange_explicit(&m->_inside, 1, memory_order_seq_cst);
 	} while (atomic_load_explicit(&g->_world_wanted, memory_order_seq_cst));
+	if (atomic_fetch_sub_explicit(&g->_parked, 1, memory_order_seq_cst) == 1) futex_wake(&g->_parked, 1);
+}
+
+/* Those whom the last world held up run at least one command before the next. Nobody wants the world now, so each of them
+ * is on its way in. */
+static void await_parked(struct gate *g) {
+	uint32_t parked;
+	while ((parked = atomic_load_explicit(&g->_parked, memory_order_seq_cst)) != 0) futex_wait(&g->_parked, parked);
 }
 
 static void await_outside(struct gate_member *other) {
@@ -85,7 +112,8 @@ static void await_outside(struct gate_member *other) {
 
 /* Returns when all members but `m` are outside, and will stay there until let_go. */
 static void stop_others(struct gate *g, const struct gate_member *m) {
-	lock_take(&g->_world, LOCK_RANK_WORLD, 0);
+	world_enter(g);
+	await_parked(g);
 	atomic_store_explicit(&g->_world_wanted, 1, memory_order_seq_cst);
 	/* Makes every running thread pass a full fence, so that either it sees the wish above or we see it inside. */
 	if (g->_light_fence)
@@ -99,8 +127,8 @@ static void stop_others(struct gate *g, const struct gate_member *m) {
 static void let_go(struct gate *g) {
 	/* Release pairs with the acquire in gate_inside, gate_boundary and gate_park. */
 	atomic_store_explicit(&g->_world_wanted, 0, memory_order_release);
-	lock_drop(&g->_world, LOCK_RANK_WORLD, 0);
 	futex_wake(&g->_world_wanted, GATE_MAX_MEMBERS);
+	world_leave(g);
 }
 
 /* `shared` decides whether shard locks count, so nobody may be in the middle of a command when it changes. */
@@ -128,5 +156,5 @@ void gate_drop_world(struct gate_member *m) {
 	m->_has_world = false;
 	let_go(m->gate);
 	/* Still inside: whoever wants the world next waits for this member's boundary like for any other's. If it was already
-	 * counted as outside it has been waiting on the lock above, and looks at `_inside` only after taking it. */
+	 * counted as outside it has been waiting in the queue above, and looks at `_inside` only when its turn has come. */
 }

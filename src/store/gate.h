@@ -50,8 +50,11 @@ struct gate {
 	struct gate_shard *shards;
 	struct gate_member *_members[GATE_MAX_MEMBERS]; /* changed under the world mutex only */
 	unsigned _member_count;
-	struct lock _world __attribute__((aligned(64))); /* held while somebody wants or has the world */
-	bool _light_fence;                               /* membarrier works here */
+	/* Who wants or has the world, one after the other in the order of their coming. */
+	_Atomic uint32_t _world_ticket __attribute__((aligned(64))); /* of the next to come */
+	_Atomic uint32_t _world_turn;                                /* the ticket that is served */
+	_Atomic uint32_t _parked;                                    /* members in gate_park */
+	bool _light_fence;                                           /* membarrier works here */
 };
 
 void gate_init(struct gate *g, uint32_t shard_count);
@@ -98,7 +101,8 @@ static inline void gate_unlock(struct gate *g, uint32_t shard) {
 }
 
 /* Waits at a command boundary of its own for everybody else to reach one, and keeps them there. The caller is inside and
- * holds no shard; other worlds may pass before it gets its turn. */
+ * holds no shard; other worlds may pass before it gets its turn. Turns come in order, and between two of them whoever was
+ * held up runs at least one command: a pipeline of commands that take the world slows the others down, and no more. */
 void gate_take_world(struct gate_member *m);
 void gate_drop_world(struct gate_member *m);
 
