@@ -65,6 +65,12 @@ void dispatch_prepare(struct worker *w, struct client *c, unsigned count) {
 	struct view v = store_view(w->server->store, c->db, &w->stats.store, c);
 	for (unsigned i = 0; i < w->key_slot_count; i++) store_prefetch(&v, w->key_slots[i].hash);
 	for (unsigned i = 0; i < w->key_slot_count; i++) store_prefetch_entry(&v, w->key_slots[i].hash);
+	for (unsigned i = 0; i < count; i++) {
+		const struct batch_item *item = &w->batch[i];
+		if (item->key_count == 0 || !(item->command->flags & CMD_WRITE)) continue;
+		for (unsigned k = 0; k < item->key_count; k++)
+			store_prefetch_expiry(&v, w->key_slots[item->first_key + k].hash);
+	}
 }
 
 /* ---- Refusing ---- */

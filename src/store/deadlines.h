@@ -30,6 +30,9 @@ static inline size_t deadlines_count(const struct deadlines *d) {
 /* `when_ms` is at least 0. The record is not there yet. */
 void deadlines_add(struct deadlines *d, int64_t when_ms, struct entry *e);
 
+/* Fetches the root into the cache; a hint that may be given without any gate. */
+void deadlines_prefetch(const struct deadlines *d);
+
 /* The record is there. */
 void deadlines_remove(struct deadlines *d, int64_t when_ms, struct entry *e);
 

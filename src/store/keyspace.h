@@ -41,6 +41,8 @@ uint32_t store_shard_of(const struct store *s, uint64_t hash);
 /* Fetch hints for a key that a command is about to use; callable without any gate by a member that is inside. */
 void store_prefetch(const struct view *v, uint64_t hash);
 void store_prefetch_entry(const struct view *v, uint64_t hash);
+/* The same for the expiry index, which a command that writes may change. */
+void store_prefetch_expiry(const struct view *v, uint64_t hash);
 
 /* Access figures of an entry. */
 int64_t entry_idle_seconds(const struct entry *e, int64_t now_ms);

@@ -107,6 +107,10 @@ void store_prefetch_entry(const struct view *v, uint64_t hash) {
 	table_prefetch_items(&view_part(v, hash)->keys, hash);
 }
 
+void store_prefetch_expiry(const struct view *v, uint64_t hash) {
+	deadlines_prefetch(&view_part(v, hash)->deadlines);
+}
+
 /* ---- Access time and frequency ---- */
 
 static uint32_t load24(const uint8_t *bytes) {
