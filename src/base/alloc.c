@@ -79,7 +79,7 @@ size_t mem_resident_bytes(void) {
 
 #ifdef TARN_JEMALLOC
 
-/* Two arenas are enough for the locks inside jemalloc, since each thread's cache takes most calls; one per core times
+/* Four arenas are enough for the locks inside jemalloc, since each thread's cache takes most calls; one per core times
  * four, its default, scatters small heaps. Pages that stay unused go back after ten seconds. */
 const char *malloc_conf = "dirty_decay_ms:10000,muzzy_decay_ms:0,narenas:4,metadata_thp:disabled";
 

@@ -63,7 +63,7 @@ void cmd_config_get(struct call *c) {
 /* ---- SET, REWRITE, RESETSTAT ---- */
 
 static enum config_caller caller_of(const struct client *c) {
-	if (c->flags & (CLIENT_UNIX | CLIENT_INTERNAL)) return CONFIG_CALLER_LOCAL;
+	if (c->flags & CLIENT_UNIX) return CONFIG_CALLER_LOCAL;
 	bool loopback = c->peer != NULL && (strncmp(c->peer, "127.", 4) == 0 || strncmp(c->peer, "[::1]:", 6) == 0);
 	return loopback ? CONFIG_CALLER_LOCAL : CONFIG_CALLER_REMOTE;
 }

@@ -26,7 +26,6 @@ enum client_flags {
 	CLIENT_NO_TOUCH = 1 << 9,
 	CLIENT_PAUSED = 1 << 10,      /* waits for the end of CLIENT PAUSE; its input is kept */
 	CLIENT_WANTS_WRITE = 1 << 11, /* registered for POLLER_WRITE */
-	CLIENT_INTERNAL = 1 << 12,    /* no socket: runs commands for the server itself */
 	CLIENT_YIELDED = 1 << 13,     /* its turn was over before its requests were; it stands in worker.yielded */
 };
 

@@ -14,7 +14,10 @@ enum { MAX_ECHOED_ARGS_BYTES = 128, FEW_SHARDS = 32 };
 /* ---- Ahead of the batch: commands, keys, cache lines ---- */
 
 static const struct command *find_command(const struct worker *w, const struct request *request) {
-	const struct command *cmd = w->server->commands->lookup(request->argv[0]);
+	const struct server *s = w->server;
+	const struct command *cmd = __builtin_expect(s->renames.count > 0, 0)
+					    ? renames_lookup(&s->renames, s->commands, request->argv[0])
+					    : s->commands->lookup(request->argv[0]);
 	if (!cmd || !(cmd->flags & CMD_CONTAINER) || request->argc < 2) return cmd;
 	const struct command *sub = command_find_subcommand(cmd, request->argv[1]);
 	return sub ? sub : cmd;

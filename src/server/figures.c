@@ -55,6 +55,8 @@ static void gather_server(struct figures *f, const struct server *s) {
 
 static void gather_clients(struct figures *f, const struct server *s) {
 	f->maxclients = s->config->values.maxclients;
+	f->watching_clients = (int64_t)watch_table_clients(&s->watched);
+	f->watched_keys = (int64_t)watch_table_keys(&s->watched);
 	for (unsigned i = 0; i < s->worker_count; i++) f->clients += (int64_t)STAT_READ(s->workers[i].client_count);
 	/* What waits in buffers is known to each client's owner alone, and not worth stopping them for. */
 	f->client_bytes = f->clients * (int64_t)mem_size_class(sizeof(struct client));

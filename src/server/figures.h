@@ -39,7 +39,7 @@ struct figures {
 	int64_t arch_bits, pid, port, now_us, uptime_s, uptime_days, hz, lru_clock, threads;
 
 	/* Clients. */
-	int64_t clients, maxclients;
+	int64_t clients, maxclients, watching_clients, watched_keys;
 
 	/* Memory, in bytes unless the name says otherwise. */
 	int64_t used, rss, peak, startup, overhead, dataset, client_bytes, table_bytes, index_bytes, entry_bytes;

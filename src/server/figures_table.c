@@ -41,9 +41,9 @@ const struct figures_metric figures_table[] = {
 	{ "blocked_clients", SECTION_CLIENTS, FIGURE_FIXED, FIXED("0") },
 	{ "tracking_clients", SECTION_CLIENTS, FIGURE_FIXED, FIXED("0") },
 	{ "pubsub_clients", SECTION_CLIENTS, FIGURE_FIXED, FIXED("0") },
-	{ "watching_clients", SECTION_CLIENTS, FIGURE_FIXED, FIXED("0") },
+	{ "watching_clients", SECTION_CLIENTS, FIGURE_GAUGE, AT(watching_clients) },
 	{ "clients_in_timeout_table", SECTION_CLIENTS, FIGURE_FIXED, FIXED("0") },
-	{ "total_watched_keys", SECTION_CLIENTS, FIGURE_FIXED, FIXED("0") },
+	{ "total_watched_keys", SECTION_CLIENTS, FIGURE_GAUGE, AT(watched_keys) },
 	{ "total_blocking_keys", SECTION_CLIENTS, FIGURE_FIXED, FIXED("0") },
 	{ "total_blocking_keys_on_nokey", SECTION_CLIENTS, FIGURE_FIXED, FIXED("0") },
 

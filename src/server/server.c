@@ -173,6 +173,13 @@ static bool hook_requirepass(void *context, const struct settings *settings, cha
 	return true;
 }
 
+static bool hook_dir(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
+	(void)context;
+	if (chdir(settings->dir) == 0) return true;
+	snprintf(error, SETTINGS_ERROR_MAX, "Changing directory: %s", strerror(errno));
+	return false;
+}
+
 static bool hook_title(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
 	(void)context, (void)error;
 	process_set_title(settings);
@@ -188,6 +195,7 @@ void server_install_settings_hooks(struct server *s) {
 		.maxclients = hook_maxclients,
 		.requirepass = hook_requirepass,
 		.title = hook_title,
+		.dir = hook_dir,
 	};
 	s->config->hooks = &hooks;
 	s->config->hooks_context = s;
@@ -209,6 +217,36 @@ static void open_log(const struct settings *settings) {
 		log_set_syslog(true, settings->syslog_ident, facilities[settings->syslog_facility]);
 }
 
+/* What a file may ask for and this version cannot give is said at the start: silence would pass for a promise. Where the
+ * promise is one of safety, the start fails. */
+static bool check_settings(struct server *s) {
+	const struct settings *settings = &s->config->values;
+	char error[RENAMES_ERROR_MAX];
+	if (!renames_init(&s->renames, settings, s->commands, error)) {
+		log_warning("%s", error);
+		return false;
+	}
+	if (settings->user.count > 0) {
+		log_warning("user lines have no effect in this version, which knows the default user only. Exiting.");
+		return false;
+	}
+	const struct {
+		bool asked;
+		const char *name;
+	} absent[] = {
+		{ settings->maxmemory > 0, "maxmemory" },
+		{ settings->appendonly, "appendonly" },
+		{ settings->aclfile[0] != '\0', "aclfile" },
+		{ settings->replicaof.host && settings->replicaof.host[0], "replicaof" },
+		{ settings->cluster_enabled, "cluster-enabled" },
+		{ settings->tls_port > 0, "tls-port" },
+	};
+	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
+		if (absent[i].asked) log_warning("Warning: %s has no effect in this version.", absent[i].name);
+	log_notice("Data is kept in memory only: what is there is gone when the server ends.");
+	return true;
+}
+
 static bool set_up(struct server *s, struct config *config, const struct command_table *commands) {
 	struct settings *settings = &config->values;
 	s->config = config;
@@ -218,7 +256,7 @@ static bool set_up(struct server *s, struct config *config, const struct command
 	atomic_init(&s->next_client_id, 1);
 	random_hex(s->run_id, SERVER_RUN_ID_CHARS / 2);
 	random_hex(s->replication_id, SERVER_RUN_ID_CHARS / 2);
-	if (!process_fit_open_files(&settings->maxclients)) return false;
+	if (!check_settings(s) || !process_fit_open_files(&settings->maxclients)) return false;
 	gate_init(&s->gate, SHARDS);
 	s->store = store_new(&s->gate, (unsigned)settings->databases, &server_store_hooks, s);
 	watch_table_init(&s->watched, s->store);
@@ -306,6 +344,7 @@ static void say_goodbye(struct server *s) {
 static void release(struct server *s) {
 	for (unsigned i = 0; i < s->worker_count; i++) worker_release(&s->workers[i]);
 	watch_table_release(&s->watched);
+	renames_release(&s->renames);
 	slowlog_reset(&s->slowlog);
 	/* A release build leaves the keyspace to the system, which takes it back at once; a watched one shows leaks. */
 #ifndef NDEBUG

@@ -9,6 +9,7 @@
 
 #include "server/config.h"
 #include "server/rates.h"
+#include "server/renames.h"
 #include "server/settings.h"
 #include "server/slowlog.h"
 #include "server/watch.h"
@@ -29,6 +30,7 @@ enum pause_mode { PAUSE_NONE, PAUSE_WRITES, PAUSE_ALL };
 struct server {
 	struct config *config;                /* world */
 	const struct command_table *commands; /* constant */
+	struct renames renames;               /* constant after the start */
 	struct gate gate;
 	struct store *store;
 	struct watch_table watched;

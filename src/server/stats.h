@@ -27,7 +27,6 @@ struct worker_stats {
 	uint64_t reads, writes; /* system calls on client sockets */
 	uint64_t busy_ns;       /* time spent on something else than sleeping */
 	uint64_t query_buffer_closes, output_buffer_closes;
-	uint64_t expire_late_ms_max;
 	struct store_stats store;
 };
 

@@ -83,16 +83,9 @@ static void check_outputs(struct worker *w) {
 static void end_pause(struct worker *w) {
 	if (!w->has_paused || is_paused(w)) return;
 	w->has_paused = false;
-	for (;;) {
-		/* Running one client's commands may close others, so the search starts over each time. */
-		struct client *c = w->clients;
-		while (c && !(c->flags & CLIENT_PAUSED)) c = c->next;
-		if (!c) break;
-		if (c->flags & CLIENT_CLOSE_NOW)
-			client_free(c);
-		else
-			worker_resume_client(w, c);
-	}
+	/* Nothing runs here: they get their turns with those that yielded. */
+	for (struct client *c = w->clients; c; c = c->next)
+		if (c->flags & CLIENT_PAUSED) worker_resume_client(w, c);
 }
 
 /* ---- Worker 0 for everybody ---- */
@@ -112,9 +105,10 @@ static void obey_signal(struct server *s) {
 }
 
 static int64_t time_to_next(const struct worker *w) {
-	if (w->expire_more) return 0;
+	bool expires = w->server->active_expire && !is_paused(w);
+	if (w->expire_more && expires) return 0;
 	int64_t wait_ms = TICK_MS;
-	if (w->server->active_expire && w->next_expiry_ms != INT64_MAX) {
+	if (expires && w->next_expiry_ms != INT64_MAX) {
 		int64_t until = w->next_expiry_ms + 1 - w->now_ms;
 		if (until < EXPIRY_SPACING_MS) until = EXPIRY_SPACING_MS;
 		if (until < wait_ms) wait_ms = until;

@@ -89,6 +89,7 @@ bool watch_key(struct client *c, struct view *v, const struct key *key) {
 	struct watch_table *t = table_of(c);
 	if (!c->watches) {
 		c->watches = mem_calloc(sizeof(*c->watches));
+		atomic_fetch_add_explicit(&table_of(c)->_clients, 1, memory_order_relaxed);
 		c->watches->bytes = mem_size_class(sizeof(*c->watches));
 	}
 	bool existed = store_peek(v, key) != NULL;
@@ -135,6 +136,7 @@ void watch_forget_all(struct client *c, enum watch_gates gates) {
 		if (locks) gate_unlock(gate, x->shard);
 		mem_free(x);
 	}
+	atomic_fetch_sub_explicit(&t->_clients, 1, memory_order_relaxed);
 	/* Nobody can reach the struct any more: its watches are out of all lists. */
 	mem_free(all);
 }

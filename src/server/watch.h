@@ -25,7 +25,8 @@ struct watch_table {
 	/* Private. How many keys are watched. Relaxed: who changes a key has its shard's gate from whoever began to watch it,
 	 * and so sees at least that one counted. */
 	_Atomic size_t _count __attribute__((aligned(64)));
-	struct watch **_shards; /* lists, by shard */
+	_Atomic size_t _clients; /* that watch something */
+	struct watch **_shards;  /* lists, by shard */
 	struct store *_store;
 };
 
@@ -36,6 +37,14 @@ struct watches {
 	size_t bytes; /* of memory, all in all */
 	_Atomic bool dirty;
 };
+
+/* For INFO; any thread. */
+static inline size_t watch_table_keys(const struct watch_table *t) {
+	return atomic_load_explicit(&t->_count, memory_order_relaxed);
+}
+static inline size_t watch_table_clients(const struct watch_table *t) {
+	return atomic_load_explicit(&t->_clients, memory_order_relaxed);
+}
 
 void watch_table_init(struct watch_table *t, struct store *store);
 void watch_table_release(struct watch_table *t); /* after the last client */

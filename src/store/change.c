@@ -8,12 +8,16 @@
 
 /* ---- Linking ---- */
 
-static void index_add(struct view *v, struct part *p, uint64_t hash, struct entry *e, int64_t expiry_ms) {
+static void note_earliest(struct view *v, uint64_t hash, int64_t expiry_ms) {
 	struct shard_state *state = view_shard_state(v, hash);
-	deadlines_add(&p->deadlines, expiry_ms, e);
-	state->volatile_count++;
 	if (expiry_ms < state->earliest_ms) state->earliest_ms = expiry_ms;
 	if (expiry_ms < v->earliest_ms) v->earliest_ms = expiry_ms;
+}
+
+static void index_add(struct view *v, struct part *p, uint64_t hash, struct entry *e, int64_t expiry_ms) {
+	deadlines_add(&p->deadlines, expiry_ms, e);
+	view_shard_state(v, hash)->volatile_count++;
+	note_earliest(v, hash, expiry_ms);
 }
 
 static void index_remove(struct view *v, struct part *p, uint64_t hash, uintptr_t e, int64_t expiry_ms) {
@@ -54,8 +58,14 @@ void store__relink(
 	p->bytes += entry_memory(now, 0) - old_bytes;
 	int64_t expiry = entry_expiry(now);
 	if (expiry == old_expiry && (uintptr_t)now == was) return;
-	if (old_expiry >= 0) index_remove(v, p, key->hash, was, old_expiry);
-	if (expiry >= 0) index_add(v, p, key->hash, now, expiry);
+	if (old_expiry >= 0 && expiry >= 0) {
+		deadlines_move(&p->deadlines, old_expiry, (struct entry *)was, expiry, now);
+		note_earliest(v, key->hash, expiry);
+	} else if (old_expiry >= 0) {
+		index_remove(v, p, key->hash, was, old_expiry);
+	} else if (expiry >= 0) {
+		index_add(v, p, key->hash, now, expiry);
+	}
 }
 
 void store__free_entry(struct entry *e) {

@@ -294,6 +294,23 @@ void deadlines_remove(struct deadlines *d, int64_t when_ms, struct entry *e) {
 	if (d->_count == 0) deadlines_release(d);
 }
 
+/* Fetches the leaf in whose range the record lies. */
+static void prefetch_leaf_of(const struct deadlines *d, struct record r) {
+	const struct deadline_node *node = d->_root;
+	for (uint32_t height = d->_height; height > 0; height--) {
+		const struct inner *n = (const struct inner *)node;
+		node = n->children[inner_place(n, r)];
+	}
+	prefetch_leaf(node);
+}
+
+void deadlines_move(struct deadlines *d, int64_t old_ms, struct entry *old, int64_t new_ms, struct entry *e) {
+	prefetch_leaf_of(d, make_record(new_ms, e));
+	prefetch_leaf_of(d, make_record(old_ms, old));
+	deadlines_remove(d, old_ms, old);
+	deadlines_add(d, new_ms, e);
+}
+
 bool deadlines_first(const struct deadlines *d, int64_t *when_ms, struct entry **e) {
 	if (d->_count == 0) return false;
 	const struct deadline_node *node = d->_root;

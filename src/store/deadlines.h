@@ -36,6 +36,9 @@ void deadlines_prefetch(const struct deadlines *d);
 /* The record is there. */
 void deadlines_remove(struct deadlines *d, int64_t when_ms, struct entry *e);
 
+/* Removes one record and adds another, which is faster than one after the other: the leaves of both are fetched at once. */
+void deadlines_move(struct deadlines *d, int64_t old_ms, struct entry *old, int64_t new_ms, struct entry *e);
+
 /* The earliest record; false when empty. */
 bool deadlines_first(const struct deadlines *d, int64_t *when_ms, struct entry **e);
 

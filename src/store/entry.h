@@ -33,7 +33,7 @@ enum string_encoding {
 enum entry_flags {
 	ENTRY_WIDE = 1 << 0,
 	ENTRY_EXPIRES = 1 << 1,
-	ENTRY_WATCHED = 1 << 2, /* someone wants to know of changes (WATCH, tracking): seams of later issues */
+	ENTRY_WATCHED = 1 << 2, /* kept through every change of shape: for what must know that an entry changes */
 };
 
 struct entry {

@@ -363,3 +363,22 @@ def test_many_clients_are_killed_at_once(own, raw, count):
     assert admin.cmd("CLIENT", "KILL", "TYPE", "normal") == count
     wait_for(lambda: b"\r\nconnected_clients:1\r\n" in admin.cmd("INFO", "clients"))
     assert victims[0].is_closed() and victims[-1].is_closed()
+@pytest.mark.workers(2)
+@pytest.mark.parametrize("how", ("pause", "off"))
+def test_expiry_that_is_held_up_costs_nothing(own, raw, how):
+    """It was not finished when it was stopped, and its worker once asked all the time whether it may go on."""
+    c, count = raw(), 400000
+    c.cmd("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    for first in range(0, count, 10000):
+        c.send(b"".join(encode("SET", n, "v", "PX", 1) for n in range(first, first + 10000)))
+        c.read_bytes(10000 * len(b"+OK\r\n"))
+    c.cmd("DEBUG", "SET-ACTIVE-EXPIRE", 1)
+    wait_for(lambda: c.cmd("DBSIZE") < count)
+    stop = ("CLIENT", "PAUSE", 100000, "WRITE") if how == "pause" else ("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    assert c.cmd(*stop) == b"OK"
+    left = c.cmd("DBSIZE")
+    assert left > 0
+    assert busy_share(own) < 0.1
+    assert c.cmd("DBSIZE") == left
+    assert c.cmd(*(("CLIENT", "UNPAUSE") if how == "pause" else ("DEBUG", "SET-ACTIVE-EXPIRE", 1))) == b"OK"
+    wait_for(lambda: c.cmd("DBSIZE") == 0)
