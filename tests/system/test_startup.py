@@ -420,3 +420,30 @@ def test_it_starts_without_any_setting(run, binary, tmp_path):
     log = "".join(seen)
     assert (status == 0 and "Ready to accept connections" in log) or (
         status == 1 and "6379: bind: Address already in use" in log), log
+
+
+# What the file says about commands and users
+
+def test_renamed_commands(own_server, workers):
+    """rename-command takes a name away or gives a command another one."""
+    server = own_server({"threads": workers},
+                        config_text='rename-command FLUSHALL ""\nrename-command CONFIG settings_4711\n')
+    with Raw(server.port) as c:
+        assert c.cmd("FLUSHALL").startswith(b"ERR unknown command 'FLUSHALL'")
+        assert c.cmd("CONFIG", "GET", "port").startswith(b"ERR unknown command 'CONFIG'")
+        assert c.cmd("SETTINGS_4711", "GET", "port") == [b"port", str(server.port).encode()]
+
+
+@pytest.mark.tarn_only  # the oracle knows ACL users
+@pytest.mark.parametrize("line", ['rename-command NOSUCH ""', "rename-command GET SET", "user bob on >secret ~* +@all"])
+def test_promises_that_cannot_be_kept_stop_the_start(run, tmp_path, line):
+    (tmp_path / "x.conf").write_text(line + "\n")
+    status, output = run(str(tmp_path / "x.conf"), "--port", free_port())
+    assert status == 1 and line.split()[0] in output
+
+
+@pytest.mark.tarn_only
+def test_what_has_no_effect_is_said_at_the_start(own_server, workers):
+    server = own_server({"threads": workers, "maxmemory": "100mb", "appendonly": "yes"})
+    server.wait_log("Warning: maxmemory has no effect in this version")
+    server.wait_log("Warning: appendonly has no effect in this version")
