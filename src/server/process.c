@@ -109,6 +109,11 @@ bool process_fit_open_files(int64_t *maxclients) {
 	return true;
 }
 
+void process_limit_huge_pages(const struct settings *settings) {
+	if (settings->disable_thp && prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) < 0)
+		log_warning("Transparent huge pages cannot be disabled for this process: %s", strerror(errno));
+}
+
 /* ---- Signals ---- */
 
 /* The one thing a handler can reach: set before the handler is installed, constant after. */

@@ -24,6 +24,9 @@ void process_notify(const struct settings *settings, const char *state);
  * and says so in the log. False when not even one client fits. */
 bool process_fit_open_files(int64_t *maxclients);
 
+/* Keeps transparent huge pages away when disable-thp says so: one touched key would cost two mebibytes. */
+void process_limit_huge_pages(const struct settings *settings);
+
 /* Catches SIGTERM and SIGINT: stores the number in *received and wakes `box`. Ignores SIGPIPE and SIGHUP. */
 void process_catch_signals(_Atomic int *received, struct mailbox *box);
 

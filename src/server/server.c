@@ -256,6 +256,7 @@ static bool set_up(struct server *s, struct config *config, const struct command
 	atomic_init(&s->next_client_id, 1);
 	random_hex(s->run_id, SERVER_RUN_ID_CHARS / 2);
 	random_hex(s->replication_id, SERVER_RUN_ID_CHARS / 2);
+	process_limit_huge_pages(settings);
 	if (!check_settings(s) || !process_fit_open_files(&settings->maxclients)) return false;
 	gate_init(&s->gate, SHARDS);
 	s->store = store_new(&s->gate, (unsigned)settings->databases, &server_store_hooks, s);

@@ -447,3 +447,10 @@ def test_what_has_no_effect_is_said_at_the_start(own_server, workers):
     server = own_server({"threads": workers, "maxmemory": "100mb", "appendonly": "yes"})
     server.wait_log("Warning: maxmemory has no effect in this version")
     server.wait_log("Warning: appendonly has no effect in this version")
+
+
+@pytest.mark.parametrize("value, allowed", [("yes", "0"), ("no", "1")])
+def test_huge_pages_are_left_to_those_who_want_them(own_server, value, allowed):
+    server = own_server({"disable-thp": value})
+    lines = [line.split() for line in Path(f"/proc/{server.pid}/status").read_text().splitlines()]
+    assert ["THP_enabled:", allowed] in lines
