@@ -242,25 +242,25 @@ def test_commands_that_stop_everybody_let_everybody_on(raw, hogs):
     connections = [raw() for _ in range(8)]
     for connection in connections:
         connection.cmd("PING")
-    pipeline = b"CLIENT LIST TYPE master\r\n" * 2000
-    threads = []
-    for connection in connections[:hogs]:
-        def hammer(connection=connection):
+    pipeline = b"CLIENT LIST TYPE master\r\n" * 500
+    enough = threading.Event()
+
+    def hammer(connection):
+        while not enough.is_set():
             connection.send(pipeline)
-            for _ in range(2000):
+            for _ in range(500):
                 connection.read()
-        threads.append(threading.Thread(target=hammer))
-        threads[-1].start()
-    answered, slowest = 0, 0.0
-    while any(thread.is_alive() for thread in threads):
-        start = time.monotonic()
-        assert connections[hogs].cmd("PING") == b"PONG"
-        slowest = max(slowest, time.monotonic() - start)
-        answered += 1
+    threads = [threading.Thread(target=hammer, args=(connection,)) for connection in connections[:hogs]]
     for thread in threads:
-        thread.join()
-    assert answered >= 20
-    assert slowest < 1.0
+        thread.start()
+    try:
+        # Who is kept out for good never gets there, and the read times out.
+        for _ in range(20):
+            assert connections[hogs].cmd("PING") == b"PONG"
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join()
 
 
 @pytest.mark.workers(4)
