@@ -41,7 +41,7 @@ void cmd_memory_usage(struct call *c) {
 		reply_null(c->reply);
 		return;
 	}
-	size_t bytes = entry_memory(e, samples) + TABLE_SHARE_BYTES;
+	size_t bytes = entry_memory(e) + TABLE_SHARE_BYTES;
 	if (entry_expiry(e) >= 0) bytes += INDEX_SHARE_BYTES;
 	reply_int(c->reply, (int64_t)bytes);
 }

@@ -51,6 +51,25 @@ bool call_write_string(struct call *c, const struct key *key, struct entry **e) 
 	return false;
 }
 
+bool call_read_value(struct call *c, const struct key *key, enum value_type type, struct value *value) {
+	const struct entry *e = store_find(c->view, key);
+	*value = (struct value){ 0 };
+	if (!e) return true;
+	if (entry_type(e) != type) {
+		reply_error(c->reply, ERR_WRONGTYPE);
+		return false;
+	}
+	*value = entry_value(e);
+	return true;
+}
+
+bool call_write_value(struct call *c, const struct key *key, enum value_type type, struct entry **e) {
+	*e = store_find_write(c->view, key);
+	if (!*e || entry_type(*e) == type) return true;
+	reply_error(c->reply, ERR_WRONGTYPE);
+	return false;
+}
+
 const char *call_name(const struct call *c) {
 	return c->command->full_name;
 }

@@ -67,6 +67,15 @@ __attribute__((warn_unused_result)) bool call_read_string(
 /* The entry for writing when it is missing or a string: true; false, error written, otherwise. */
 __attribute__((warn_unused_result)) bool call_write_string(struct call *c, const struct key *key, struct entry **e);
 
+/* The collection under a key for reading: true with *value set, data NULL when the key is missing; false, error written,
+ * when it holds another type. Valid until the key changes. */
+__attribute__((warn_unused_result)) bool call_read_value(
+	struct call *c, const struct key *key, enum value_type type, struct value *value);
+
+/* The entry for writing when it is missing (NULL) or of that type: true; false, error written, otherwise. For store_open. */
+__attribute__((warn_unused_result)) bool call_write_value(
+	struct call *c, const struct key *key, enum value_type type, struct entry **e);
+
 /* The command's name in lower case, for messages ("invalid expire time in 'set' command"). */
 const char *call_name(const struct call *c);
 

@@ -87,3 +87,11 @@ bool command_each_key(
 	}
 	return true;
 }
+
+enum command_gate command_gate_for(const struct command *cmd, unsigned argc, const struct slice *argv) {
+	if (__builtin_expect(!cmd->world_words, 1)) return cmd->gate;
+	for (unsigned i = 2; i < argc; i++)
+		for (const char *const *word = cmd->world_words; *word; word++)
+			if (slice_is(argv[i], *word)) return GATE_WORLD;
+	return cmd->gate;
+}

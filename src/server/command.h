@@ -94,6 +94,9 @@ struct command {
 	uint16_t subcommand_count;
 	const struct command *parent; /* of a subcommand */
 	const struct command_docs *docs;
+	/* With one of these words among the arguments from 2 on, the command runs under the world instead of its keys' gates:
+	 * it then reaches keys that it does not name (SORT … BY). NULL for most. */
+	const char *const *world_words;
 };
 
 struct command_table {
@@ -107,6 +110,9 @@ struct command_table {
 extern const char *const command_flag_names[];     /* by bit, NULL ends */
 extern const char *const command_category_names[]; /* "keyspace", "read", … NULL ends */
 extern const char *const key_spec_flag_names[];
+
+/* The gate under which the command runs with these arguments. */
+enum command_gate command_gate_for(const struct command *cmd, unsigned argc, const struct slice *argv);
 
 const struct command *command_find_subcommand(const struct command *container, struct slice name);
 

@@ -223,7 +223,7 @@ static void run_with_keys(struct worker *w, struct call *call) {
 }
 
 static void run_gated(struct worker *w, struct call *call) {
-	switch (call->command->gate) {
+	switch (command_gate_for(call->command, call->argc, call->argv)) {
 	case GATE_KEYS: run_with_keys(w, call); break;
 	case GATE_NONE:
 	case GATE_WALK: call->command->handler(call); break;

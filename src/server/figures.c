@@ -138,6 +138,7 @@ static void gather_stats(struct figures *f, const struct server *s) {
 	f->changes = (int64_t)f->sum.store.changes;
 	f->started_s = s->started_ms / 1000;
 	f->ops_per_second = (int64_t)rates_per_second(&s->rates, RATE_COMMANDS);
+	f->longest_turn_us = (int64_t)(f->sum.longest_turn_ns / 1000);
 	f->kib_in_per_second = (double)rates_per_second(&s->rates, RATE_NET_IN) / 1024;
 	f->kib_out_per_second = (double)rates_per_second(&s->rates, RATE_NET_OUT) / 1024;
 }

@@ -56,7 +56,7 @@ struct figures {
 
 	/* Stats. */
 	struct worker_stats sum;
-	int64_t ops_per_second;
+	int64_t ops_per_second, longest_turn_us;
 	double kib_in_per_second, kib_out_per_second;
 
 	/* CPU: microseconds. */

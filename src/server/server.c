@@ -70,6 +70,7 @@ static void add_store_stats(struct store_stats *sum, const struct store_stats *o
 	sum->keyspace_hits += STAT_READ(one->keyspace_hits);
 	sum->keyspace_misses += STAT_READ(one->keyspace_misses);
 	sum->expired_keys += STAT_READ(one->expired_keys);
+	sum->expired_fields += STAT_READ(one->expired_fields);
 	sum->evicted_keys += STAT_READ(one->evicted_keys);
 	sum->changes += STAT_READ(one->changes);
 	sum->databases |= STAT_READ(one->databases);
@@ -88,6 +89,8 @@ void server_sum_stats(const struct server *s, struct worker_stats *sum) {
 		sum->reads += STAT_READ(one->reads);
 		sum->writes += STAT_READ(one->writes);
 		sum->busy_ns += STAT_READ(one->busy_ns);
+		uint64_t turn_ns = STAT_READ(one->longest_turn_ns);
+		if (turn_ns > sum->longest_turn_ns) sum->longest_turn_ns = turn_ns;
 		sum->query_buffer_closes += STAT_READ(one->query_buffer_closes);
 		sum->output_buffer_closes += STAT_READ(one->output_buffer_closes);
 		add_store_stats(&sum->store, &one->store);
@@ -115,6 +118,23 @@ static void apply_log_level(const struct settings *settings) {
 	log_set_level(levels[settings->loglevel]);
 }
 
+static struct type_limits limits_of(const struct settings *settings) {
+	return (struct type_limits){
+		.hash_max_listpack_entries = (size_t)settings->hash_max_listpack_entries,
+		.hash_max_listpack_value = (size_t)settings->hash_max_listpack_value,
+		.list_max_listpack_size = settings->list_max_listpack_size,
+		.list_compress_depth = settings->list_compress_depth,
+		.set_max_intset_entries = (size_t)settings->set_max_intset_entries,
+		.set_max_listpack_entries = (size_t)settings->set_max_listpack_entries,
+		.set_max_listpack_value = (size_t)settings->set_max_listpack_value,
+		.zset_max_listpack_entries = (size_t)settings->zset_max_listpack_entries,
+		.zset_max_listpack_value = (size_t)settings->zset_max_listpack_value,
+		.hll_sparse_max_bytes = (size_t)settings->hll_sparse_max_bytes,
+		.stream_node_max_bytes = (size_t)settings->stream_node_max_bytes,
+		.stream_node_max_entries = (size_t)settings->stream_node_max_entries,
+	};
+}
+
 static void apply_policy(struct server *s) {
 	const struct settings *settings = &s->config->values;
 	struct store_policy policy = {
@@ -122,6 +142,7 @@ static void apply_policy(struct server *s) {
 		       settings->maxmemory_policy == MAXMEMORY_POLICY_VOLATILE_LFU,
 		.lfu_log_factor = (unsigned)settings->lfu_log_factor,
 		.lfu_decay_minutes = (unsigned)settings->lfu_decay_time,
+		.limits = limits_of(settings),
 	};
 	store_set_policy(s->store, &policy);
 }
@@ -133,6 +154,12 @@ static bool hook_log(void *context, const struct settings *settings, char error[
 }
 
 static bool hook_memory(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
+	(void)settings, (void)error;
+	apply_policy(context);
+	return true;
+}
+
+static bool hook_encodings(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
 	(void)settings, (void)error;
 	apply_policy(context);
 	return true;
@@ -190,6 +217,7 @@ void server_install_settings_hooks(struct server *s) {
 	static const struct settings_hooks hooks = {
 		.log = hook_log,
 		.memory = hook_memory,
+		.encodings = hook_encodings,
 		.port = hook_port,
 		.bind = hook_bind,
 		.maxclients = hook_maxclients,

@@ -24,8 +24,9 @@ struct worker_stats {
 	uint64_t rejected_connections;
 	uint64_t net_in, net_out; /* bytes */
 	uint64_t error_replies;
-	uint64_t reads, writes; /* system calls on client sockets */
-	uint64_t busy_ns;       /* time spent on something else than sleeping */
+	uint64_t reads, writes;   /* system calls on client sockets */
+	uint64_t busy_ns;         /* time spent on something else than sleeping */
+	uint64_t longest_turn_ns; /* between two sleeps: what a client may have waited for the others at worst */
 	uint64_t query_buffer_closes, output_buffer_closes;
 	struct store_stats store;
 };

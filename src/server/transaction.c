@@ -148,7 +148,8 @@ void transaction_queue(struct client *c, const struct batch_item *item, struct r
 	reply_status(r, "QUEUED");
 	t->count++;
 	t->flags |= cmd->flags;
-	if (cmd->gate == GATE_WORLD || cmd->gate == GATE_WALK) t->needs_world = true;
+	enum command_gate gate = command_gate_for(cmd, q->argc, q->argv);
+	if (gate == GATE_WORLD || gate == GATE_WALK) t->needs_world = true;
 	for (unsigned i = 0; i < q->key_count; i++) t->_shards[q->keys[i].shard / 64] |= 1ULL << q->keys[i].shard % 64;
 	if (t->last)
 		t->last->next = q;

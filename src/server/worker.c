@@ -109,8 +109,9 @@ static void handle_event(struct worker *w, const struct poller_event *event, boo
 }
 
 static void sleep_until_something(struct worker *w, int64_t timeout_us, struct poller_event *events, int *count) {
-	uint64_t before = clock_ticks();
-	STAT_ADD(w->stats.busy_ns, clock_ticks_to_ns(before - w->awake_ticks));
+	uint64_t turn_ns = clock_ticks_to_ns(clock_ticks() - w->awake_ticks);
+	STAT_ADD(w->stats.busy_ns, turn_ns);
+	if (turn_ns > w->stats.longest_turn_ns) STAT_SET(w->stats.longest_turn_ns, turn_ns);
 	if (timeout_us > 0) gate_outside(&w->member);
 	*count = poller_wait(&w->poller, events, MAX_EVENTS, timeout_us);
 	if (timeout_us > 0)

@@ -30,8 +30,11 @@ void store__link(struct view *v, const struct key *key, struct entry *e) {
 	uint64_t bit = store_db_bit(v->db_index);
 	if (!(v->stats->databases & bit)) STAT_SET(v->stats->databases, v->stats->databases | bit);
 	table_insert(&p->keys, key->hash, e, entry__hash);
-	p->bytes += entry_memory(e, 0);
-	if (entry_has(e, ENTRY_EXPIRES)) index_add(v, p, key->hash, e, entry_expiry(e));
+	p->bytes += entry_memory(e);
+	p->expiring += entry_has(e, ENTRY_EXPIRES);
+	p->fields_end += entry_has(e, ENTRY_FIELDS_END);
+	int64_t due = entry__due(e);
+	if (due >= 0) index_add(v, p, key->hash, e, due);
 }
 
 static bool is_same(const void *item, const void *address) {
@@ -44,27 +47,42 @@ static struct table_place place_of(struct part *p, const struct key *key, const 
 	return place;
 }
 
-void store__unlink(struct view *v, const struct key *key, struct entry *e) {
-	struct part *p = view_part(v, key->hash);
-	table_remove(&p->keys, place_of(p, key, e));
-	p->bytes -= entry_memory(e, 0);
-	if (entry_has(e, ENTRY_EXPIRES)) index_remove(v, p, key->hash, (uintptr_t)e, entry_expiry(e));
+struct entry_before entry__remember(const struct entry *e) {
+	return (struct entry_before){ (uintptr_t)e, entry__due(e), entry_memory(e), e->_flags };
 }
 
-void store__relink(
-	struct view *v, const struct key *key, uintptr_t was, struct entry *now, int64_t old_expiry, size_t old_bytes) {
+static void unlink_remembered(struct view *v, const struct key *key, const struct entry_before *before) {
 	struct part *p = view_part(v, key->hash);
-	if ((uintptr_t)now != was) table_replace(place_of(p, key, (const void *)was), now);
-	p->bytes += entry_memory(now, 0) - old_bytes;
-	int64_t expiry = entry_expiry(now);
-	if (expiry == old_expiry && (uintptr_t)now == was) return;
-	if (old_expiry >= 0 && expiry >= 0) {
-		deadlines_move(&p->deadlines, old_expiry, (struct entry *)was, expiry, now);
-		note_earliest(v, key->hash, expiry);
-	} else if (old_expiry >= 0) {
-		index_remove(v, p, key->hash, was, old_expiry);
-	} else if (expiry >= 0) {
-		index_add(v, p, key->hash, now, expiry);
+	table_remove(&p->keys, place_of(p, key, (const void *)before->address));
+	p->bytes -= before->bytes;
+	p->expiring -= (before->flags & ENTRY_EXPIRES) != 0;
+	p->fields_end -= (before->flags & ENTRY_FIELDS_END) != 0;
+	if (before->due_ms >= 0) index_remove(v, p, key->hash, before->address, before->due_ms);
+}
+
+void store__unlink(struct view *v, const struct key *key, struct entry *e) {
+	struct entry_before before = entry__remember(e);
+	unlink_remembered(v, key, &before);
+}
+
+void store__relink(struct view *v, const struct key *key, const struct entry_before *before, struct entry *now) {
+	struct part *p = view_part(v, key->hash);
+	bool moved = (uintptr_t)now != before->address;
+	if (moved) table_replace(place_of(p, key, (const void *)before->address), now);
+	p->bytes += entry_memory(now) - before->bytes;
+	if (now->_flags != before->flags) {
+		p->expiring += (size_t)entry_has(now, ENTRY_EXPIRES) - ((before->flags & ENTRY_EXPIRES) != 0);
+		p->fields_end += (size_t)entry_has(now, ENTRY_FIELDS_END) - ((before->flags & ENTRY_FIELDS_END) != 0);
+	}
+	int64_t due = entry__due(now);
+	if (due == before->due_ms && !moved) return;
+	if (before->due_ms >= 0 && due >= 0) {
+		deadlines_move(&p->deadlines, before->due_ms, (struct entry *)before->address, due, now);
+		note_earliest(v, key->hash, due);
+	} else if (before->due_ms >= 0) {
+		index_remove(v, p, key->hash, before->address, before->due_ms);
+	} else if (due >= 0) {
+		index_add(v, p, key->hash, now, due);
 	}
 }
 
@@ -75,17 +93,6 @@ void store__free_entry(struct entry *e) {
 
 /* ---- Shaping ---- */
 
-/* What has to be remembered of an entry while it is given another shape. */
-struct before {
-	uintptr_t address;
-	int64_t expiry_ms;
-	size_t bytes;
-};
-
-static struct before remember(const struct entry *e) {
-	return (struct before){ (uintptr_t)e, entry_expiry(e), entry_memory(e, 0) };
-}
-
 /* A new entry, or `e` in a new shape, whose value is not filled in yet. The old value must be freed or saved by the caller
  * before; NULL, nothing changed, without memory. */
 static struct entry *shape(struct view *v, const struct key *key, struct entry *e, const struct entry_plan *plan) {
@@ -95,12 +102,33 @@ static struct entry *shape(struct view *v, const struct key *key, struct entry *
 	return fresh;
 }
 
-static void settle(
-	struct view *v, const struct key *key, struct entry *now, const struct entry *e, struct before before) {
+static void settle(struct view *v, const struct key *key, struct entry *now, const struct entry *e,
+	const struct entry_before *before) {
 	if (e)
-		store__relink(v, key, before.address, now, before.expiry_ms, before.bytes);
+		store__relink(v, key, before, now);
 	else
 		store__link(v, key, now);
+}
+
+/* The value of an entry that gets another one: what has to be freed once the new shape is certain. */
+struct old_value {
+	struct blob *blob;
+	struct value value;
+};
+
+static struct old_value old_value_of(const struct entry *e) {
+	struct old_value old = { 0 };
+	if (!e || entry_is_inline(e)) return old;
+	if (entry_type(e) != VALUE_STRING)
+		old.value = entry_value(e);
+	else if (entry_encoding(e) == STRING_BLOB)
+		old.blob = entry__blob(e);
+	return old;
+}
+
+static void drop_old_value(struct old_value *old) {
+	if (__builtin_expect(old->blob != NULL, 0)) entry__drop_blob(old->blob);
+	if (__builtin_expect(old->value.data != NULL, 0)) entry__drop_value(&old->value);
 }
 
 static int64_t kept_expiry(const struct entry *e, int64_t expiry_ms) {
@@ -109,44 +137,52 @@ static int64_t kept_expiry(const struct entry *e, int64_t expiry_ms) {
 }
 
 static struct entry *put_word(
-	struct view *v, const struct key *key, struct entry *e, unsigned encoding, uint64_t word, int64_t expiry_ms) {
-	struct entry_plan plan = { VALUE_STRING, encoding, kept_expiry(e, expiry_ms), 0 };
-	struct before before = e ? remember(e) : (struct before){ 0 };
-	/* The old value is freed only once the new shape is certain. */
-	struct blob *old_blob =
-		e && entry_type(e) == VALUE_STRING && entry_encoding(e) == STRING_BLOB ? entry__blob(e) : NULL;
-	struct entry *now = shape(v, key, e, &plan);
+	struct view *v, const struct key *key, struct entry *e, const struct entry_plan *plan, uint64_t word) {
+	struct entry_before before = e ? entry__remember(e) : (struct entry_before){ 0 };
+	struct old_value old = old_value_of(e);
+	struct entry *now = shape(v, key, e, plan);
 	if (!now) return NULL;
-	if (old_blob) entry__drop_blob(old_blob);
+	drop_old_value(&old);
 	entry__set_word(now, word);
-	settle(v, key, now, e, before);
+	settle(v, key, now, e, &before);
+	return now;
+}
+
+static struct entry *put_inline(
+	struct view *v, const struct key *key, struct entry *e, const struct entry_plan *plan, struct slice value) {
+	struct entry_before before = e ? entry__remember(e) : (struct entry_before){ 0 };
+	struct old_value old = old_value_of(e);
+	struct entry *now = shape(v, key, e, plan);
+	if (!now) return NULL;
+	drop_old_value(&old);
+	if (value.len) memcpy(entry__inline_bytes(now), value.ptr, value.len);
+	settle(v, key, now, e, &before);
 	return now;
 }
 
 struct entry *store_put_int(struct view *v, const struct key *key, struct entry *e, int64_t value, int64_t expiry_ms) {
-	return put_word(v, key, e, STRING_INT, (uint64_t)value, expiry_ms);
+	struct entry_plan plan = { VALUE_STRING, STRING_INT, kept_expiry(e, expiry_ms), false, 0, false };
+	return put_word(v, key, e, &plan, (uint64_t)value);
 }
 
-static struct entry *put_inline(
+static struct entry *put_short(
 	struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
-	struct entry_plan plan = { VALUE_STRING, STRING_INLINE, kept_expiry(e, expiry_ms), value.len };
-	struct before before = e ? remember(e) : (struct before){ 0 };
-	struct blob *old_blob =
-		e && entry_type(e) == VALUE_STRING && entry_encoding(e) == STRING_BLOB ? entry__blob(e) : NULL;
-	struct entry *now = shape(v, key, e, &plan);
-	if (!now) return NULL;
-	if (old_blob) entry__drop_blob(old_blob);
-	if (value.len) memcpy(entry__inline_bytes(now), value.ptr, value.len);
-	settle(v, key, now, e, before);
-	return now;
+	struct entry_plan plan = { VALUE_STRING, STRING_INLINE, kept_expiry(e, expiry_ms), true, value.len, false };
+	return put_inline(v, key, e, &plan, value);
 }
 
 static struct entry *put_blob(
+	struct view *v, const struct key *key, struct entry *e, struct blob *b, int64_t expiry_ms) {
+	struct entry_plan plan = { VALUE_STRING, STRING_BLOB, kept_expiry(e, expiry_ms), false, 0, false };
+	return put_word(v, key, e, &plan, (uint64_t)(uintptr_t)b);
+}
+
+static struct entry *put_long(
 	struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
 	struct blob *b = blob_new(value.len, value.len);
 	if (!b) return NULL;
 	memcpy(b->bytes, value.ptr, value.len);
-	struct entry *now = put_word(v, key, e, STRING_BLOB, (uint64_t)(uintptr_t)b, expiry_ms);
+	struct entry *now = put_blob(v, key, e, b, expiry_ms);
 	if (!now) mem_free(b);
 	return now;
 }
@@ -167,8 +203,8 @@ struct entry *store_put_string(
 
 struct entry *store_put_text(
 	struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
-	if (value.len > ENTRY_INLINE_MAX) return put_blob(v, key, e, value, expiry_ms);
-	return put_inline(v, key, e, value, expiry_ms);
+	if (value.len > ENTRY_INLINE_MAX) return put_long(v, key, e, value, expiry_ms);
+	return put_short(v, key, e, value, expiry_ms);
 }
 
 /* ---- Editing in place ---- */
@@ -193,11 +229,11 @@ static struct blob *blob_resized(struct blob *b, size_t len) {
 }
 
 static char *edit_blob(struct view *v, const struct key *key, struct entry *e, size_t len) {
-	struct before before = remember(e);
+	struct entry_before before = entry__remember(e);
 	struct blob *b = blob_resized(entry__blob(e), len);
 	if (!b) return NULL;
 	entry__set_word(e, (uint64_t)(uintptr_t)b);
-	settle(v, key, e, e, before);
+	settle(v, key, e, e, &before);
 	return b->bytes;
 }
 
@@ -208,7 +244,7 @@ static char *edit_to_blob(struct view *v, const struct key *key, struct entry *e
 	size_t kept = old.len < len ? old.len : len;
 	if (kept) memcpy(b->bytes, old.ptr, kept);
 	memset(b->bytes + kept, 0, len - kept);
-	if (!put_word(v, key, e, STRING_BLOB, (uint64_t)(uintptr_t)b, EXPIRY_KEEP)) {
+	if (!put_blob(v, key, e, b, EXPIRY_KEEP)) {
 		mem_free(b);
 		return NULL;
 	}
@@ -219,14 +255,14 @@ static char *edit_inline(struct view *v, const struct key *key, struct entry *e,
 	char copy[ENTRY_INLINE_MAX];
 	size_t kept = old.len < len ? old.len : len;
 	if (kept) memcpy(copy, old.ptr, kept);
-	struct entry_plan plan = { VALUE_STRING, STRING_EDITED, kept_expiry(e, EXPIRY_KEEP), len };
-	struct before before = e ? remember(e) : (struct before){ 0 };
+	struct entry_plan plan = { VALUE_STRING, STRING_EDITED, kept_expiry(e, EXPIRY_KEEP), true, len, false };
+	struct entry_before before = e ? entry__remember(e) : (struct entry_before){ 0 };
 	struct entry *now = shape(v, key, e, &plan);
 	if (!now) return NULL;
 	char *bytes = entry__inline_bytes(now);
 	if (kept) memcpy(bytes, copy, kept);
 	memset(bytes + kept, 0, len - kept);
-	settle(v, key, now, e, before);
+	settle(v, key, now, e, &before);
 	return bytes;
 }
 
@@ -238,6 +274,109 @@ char *store_edit_string(struct view *v, const struct key *key, struct entry *e, 
 	if (e && entry_encoding(e) == STRING_EDITED && old.len == len) return entry__inline_bytes(e);
 	if (len > ENTRY_INLINE_MAX) return edit_to_blob(v, key, e, old, len);
 	return edit_inline(v, key, e, old, len);
+}
+
+/* ---- Collections ---- */
+
+const struct type_limits *store_limits(const struct view *v) {
+	return &v->store->policy.limits;
+}
+
+/* A flat value that lies in an entry, as an allocation of its own. */
+static void *copied_out(const struct value *value) {
+	size_t bytes = value_flat_bytes(value);
+	return memcpy(mem_alloc(mem_size_class(bytes)), value->data, bytes);
+}
+
+void store_open(struct view *v, const struct key *key, struct entry *e, enum value_type type, struct edit *edit) {
+	(void)v, (void)key;
+	edit->_entry = e;
+	if (!e) {
+		edit->value = value_new(type);
+		return;
+	}
+	assert(entry_type(e) == type);
+	edit->value = entry_value(e);
+	edit->_bytes = entry_memory(e);
+	edit->_due_ms = entry__due(e);
+	if (entry_is_inline(e)) edit->value.data = copied_out(&edit->value);
+}
+
+static bool vanishes(const struct value *value) {
+	return value->type != VALUE_STREAM && value_count(value) == 0;
+}
+
+/* The plan of an entry that holds this collection. */
+static struct entry_plan plan_for(const struct value *value, int64_t expiry_ms) {
+	size_t flat = value_flat_bytes(value);
+	bool is_inline = flat > 0 && flat <= ENTRY_INLINE_FLAT_MAX;
+	return (struct entry_plan){ (enum value_type)value->type, value->encoding, expiry_ms, is_inline,
+		is_inline ? flat : 0, value_next_end(value) >= 0 };
+}
+
+/* Gives the collection to an entry that has been shaped for it. */
+static void fill(struct entry *e, struct value *value) {
+	if (entry_is_inline(e)) {
+		memcpy(entry__inline_bytes(e), value->data, entry__inline_len(e));
+		value_release(value);
+	} else {
+		entry__set_word(e, (uint64_t)(uintptr_t)value->data);
+		value->data = NULL;
+	}
+}
+
+/* An entry whose value the edit has taken over goes. */
+static void remove_opened(struct view *v, const struct key *key, const struct entry_before *before, struct entry *e) {
+	unlink_remembered(v, key, before);
+	entry__free_shell(e);
+}
+
+/* Whether the entry holds this value already, but for what lies behind its pointer. */
+static bool holds(const struct entry *e, const struct value *value) {
+	if (entry_is_inline(e) || entry_encoding(e) != value->encoding) return false;
+	void *word;
+	memcpy(&word, entry__word(e), sizeof(word));
+	if (word != value->data) return false;
+	size_t flat = value_flat_bytes(value);
+	return flat == 0 || flat > ENTRY_INLINE_FLAT_MAX;
+}
+
+bool store_close(struct view *v, const struct key *key, struct edit *edit) {
+	struct entry *e = edit->_entry;
+	struct entry_before before = { (uintptr_t)e, edit->_due_ms, edit->_bytes, e ? e->_flags : 0 };
+	if (vanishes(&edit->value)) {
+		entry__drop_value(&edit->value);
+		if (e) remove_opened(v, key, &before, e);
+		return false;
+	}
+	/* A big value that was changed behind its pointer: only its bytes may be others. */
+	if (e && holds(e, &edit->value) && value_next_end(&edit->value) < 0 && !entry_has(e, ENTRY_FIELDS_END)) {
+		view_part(v, key->hash)->bytes += entry_memory(e) - before.bytes;
+		return true;
+	}
+	struct entry_plan plan = plan_for(&edit->value, e ? entry_expiry(e) : EXPIRY_NONE);
+	struct entry *now = shape(v, key, e, &plan);
+	if (!now) mem_exhausted(entry__plan_bytes(&plan, key->len));
+	fill(now, &edit->value);
+	settle(v, key, now, e, &before);
+	return true;
+}
+
+bool store_put_value(struct view *v, const struct key *key, struct entry *e, struct value *value, int64_t expiry_ms) {
+	if (vanishes(value)) {
+		entry__drop_value(value);
+		if (e) store_remove(v, key, e);
+		return false;
+	}
+	struct entry_plan plan = plan_for(value, kept_expiry(e, expiry_ms));
+	struct entry_before before = e ? entry__remember(e) : (struct entry_before){ 0 };
+	struct old_value old = old_value_of(e);
+	struct entry *now = shape(v, key, e, &plan);
+	if (!now) mem_exhausted(entry__plan_bytes(&plan, key->len));
+	drop_old_value(&old);
+	fill(now, value);
+	settle(v, key, now, e, &before);
+	return true;
 }
 
 /* ---- Values of every type ---- */
@@ -254,10 +393,22 @@ void store__expire(struct view *v, const struct key *key, struct entry *e) {
 	store_committed(v, key, EVENT_EXPIRED, "expired");
 }
 
+struct entry *store__expire_fields(struct view *v, const struct key *key, struct entry *e, size_t limit) {
+	store__before_change(v, key, e);
+	struct edit edit;
+	store_open(v, key, e, entry_type(e), &edit);
+	STAT_ADD(v->stats->expired_fields, value_expire(&edit.value, v->now_ms, limit));
+	bool there = store_close(v, key, &edit);
+	store_committed(v, key, EVENT_HASH, "hexpired");
+	if (there) return store__find_raw(v, key);
+	store_committed(v, key, EVENT_GENERIC, "del");
+	return NULL;
+}
+
 /* The plan that describes what an entry is now. */
 static struct entry_plan plan_of(const struct entry *e) {
-	return (struct entry_plan){ entry_type(e), entry_encoding(e), entry_expiry(e),
-		entry_is_inline(e) ? entry__inline_len(e) : 0 };
+	return (struct entry_plan){ entry_type(e), entry_encoding(e), entry_expiry(e), entry_is_inline(e),
+		entry_is_inline(e) ? entry__inline_len(e) : 0, entry_has(e, ENTRY_FIELDS_END) };
 }
 
 /* The value as it lies in the entry: inline bytes (copied to `copy`) or the word. */
@@ -286,10 +437,10 @@ static void give_value(struct entry *e, const struct raw_value *value) {
 }
 
 struct entry *store_set_expiry(struct view *v, const struct key *key, struct entry *e, int64_t expiry_ms) {
-	struct before before = remember(e);
-	if ((before.expiry_ms >= 0) == (expiry_ms >= 0)) {
+	struct entry_before before = entry__remember(e);
+	if (entry_has(e, ENTRY_EXPIRES) == (expiry_ms >= 0)) {
 		if (expiry_ms >= 0) entry__set_expiry_word(e, expiry_ms);
-		store__relink(v, key, before.address, e, before.expiry_ms, before.bytes);
+		store__relink(v, key, &before, e);
 		return e;
 	}
 	struct raw_value value;
@@ -299,7 +450,7 @@ struct entry *store_set_expiry(struct view *v, const struct key *key, struct ent
 	struct entry *now = entry__reshape(e, &plan, entry_key(e));
 	if (!now) mem_exhausted(entry__plan_bytes(&plan, key->len));
 	give_value(now, &value);
-	store__relink(v, key, before.address, now, before.expiry_ms, before.bytes);
+	store__relink(v, key, &before, now);
 	return now;
 }
 
@@ -320,22 +471,35 @@ bool store_move(
 	return true;
 }
 
+/* A second, independent value behind the word of `value`; false without memory. */
+static bool duplicate(const struct entry *e, struct raw_value *value) {
+	if (entry_is_inline(e)) return true;
+	void *copy;
+	if (entry_type(e) != VALUE_STRING) {
+		struct value source = entry_value(e);
+		copy = value_copy(&source).data;
+	} else if (entry_encoding(e) == STRING_BLOB) {
+		const struct blob *source = entry__blob(e);
+		struct blob *blob = blob_new(source->len, source->len);
+		if (!blob) return false;
+		memcpy(blob->bytes, source->bytes, source->len);
+		copy = blob;
+	} else {
+		return true;
+	}
+	value->word = (uint64_t)(uintptr_t)copy;
+	return true;
+}
+
 bool store_copy(struct view *from, const struct entry *e, struct view *to, const struct key *to_key) {
 	(void)from;
 	struct raw_value value;
 	take_value(e, &value);
-	struct blob *blob = NULL;
-	if (entry_type(e) == VALUE_STRING && entry_encoding(e) == STRING_BLOB) {
-		const struct blob *source = entry__blob(e);
-		blob = blob_new(source->len, source->len);
-		if (!blob) return false;
-		memcpy(blob->bytes, source->bytes, source->len);
-		value.word = (uint64_t)(uintptr_t)blob;
-	}
 	struct entry_plan plan = plan_of(e);
 	struct entry *now = entry__new(&plan, key_slice(to_key));
-	if (!now) {
-		mem_free(blob);
+	if (!now) return false;
+	if (!duplicate(e, &value)) {
+		entry__free_shell(now);
 		return false;
 	}
 	give_value(now, &value);

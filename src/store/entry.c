@@ -7,7 +7,10 @@
 #include "store/reclaim.h"
 
 /* A string longer than this is shown as "raw", as Redis does with what does not fit its embedded form. */
-enum { EMBSTR_MAX = 44, RECLAIM_BYTES = 1 << 18 };
+enum { EMBSTR_MAX = 44 };
+
+/* What takes longer to free than a command should wait. */
+enum { RECLAIM_BYTES = 1 << 18, RECLAIM_PIECES = 64 };
 
 struct slice entry_key(const struct entry *e) {
 	return slice_of(entry__key_bytes(e), entry__key_len(e));
@@ -40,20 +43,29 @@ size_t entry_string_len(const struct entry *e) {
 	return entry_string(e, scratch).len;
 }
 
-void *entry_value(const struct entry *e) {
+struct value entry_value(const struct entry *e) {
 	assert(entry_type(e) != VALUE_STRING);
-	void *value;
-	memcpy(&value, entry__word(e), sizeof(value));
+	struct value value = { (uint8_t)entry_type(e), (uint8_t)entry_encoding(e), NULL };
+	if (entry_is_inline(e))
+		value.data = entry__inline_bytes(e);
+	else
+		memcpy(&value.data, entry__word(e), sizeof(value.data));
 	return value;
 }
 
-const char *value_type_name(enum value_type type) {
-	static const char *const names[VALUE_TYPES] = { "string", "list", "set", "zset", "hash", "stream" };
-	return names[type];
+int64_t entry__due(const struct entry *e) {
+	int64_t expiry = entry_expiry(e);
+	if (__builtin_expect(!entry_has(e, ENTRY_FIELDS_END), 1)) return expiry;
+	struct value value = entry_value(e);
+	int64_t end = value_next_end(&value);
+	return expiry < 0 || (end >= 0 && end < expiry) ? end : expiry;
 }
 
 const char *entry_encoding_name(const struct entry *e) {
-	assert(entry_type(e) == VALUE_STRING);
+	if (entry_type(e) != VALUE_STRING) {
+		struct value value = entry_value(e);
+		return value_encoding_name(&value);
+	}
 	switch (entry_encoding(e)) {
 	case STRING_INT: return "int";
 	case STRING_INLINE: return entry__inline_len(e) <= EMBSTR_MAX ? "embstr" : "raw";
@@ -61,15 +73,13 @@ const char *entry_encoding_name(const struct entry *e) {
 	}
 }
 
-size_t entry_memory(const struct entry *e, size_t samples) {
-	(void)samples; /* a string has no elements to sample */
+size_t entry_memory(const struct entry *e) {
 	size_t bytes = mem_size_class(entry__bytes(e));
-	if (entry_type(e) == VALUE_STRING && entry_encoding(e) == STRING_BLOB) bytes += blob_memory(entry__blob(e));
-	return bytes;
-}
-
-static bool plan_is_inline(const struct entry_plan *plan) {
-	return plan->type == VALUE_STRING && (plan->encoding == STRING_INLINE || plan->encoding == STRING_EDITED);
+	if (entry_is_inline(e)) return bytes;
+	if (entry_type(e) == VALUE_STRING)
+		return entry_encoding(e) == STRING_BLOB ? bytes + blob_memory(entry__blob(e)) : bytes;
+	struct value value = entry_value(e);
+	return bytes + value_memory(&value);
 }
 
 static bool plan_is_wide(const struct entry_plan *plan, size_t key_len) {
@@ -80,15 +90,20 @@ size_t entry__plan_bytes(const struct entry_plan *plan, size_t key_len) {
 	size_t bytes = sizeof(struct entry) + key_len;
 	if (plan_is_wide(plan, key_len)) bytes += ENTRY_WORD_BYTES;
 	if (plan->expiry_ms >= 0) bytes += ENTRY_WORD_BYTES;
-	return bytes + (plan_is_inline(plan) ? plan->value_len : ENTRY_WORD_BYTES);
+	return bytes + (plan->is_inline ? plan->value_len : ENTRY_WORD_BYTES);
 }
+
+/* Flags that follow from the layout and the value; the others are kept. */
+enum { SHAPE_FLAGS = ENTRY_WIDE | ENTRY_EXPIRES | ENTRY_INLINE | ENTRY_FIELDS_END };
 
 /* Writes everything but the value. The key may lie in `e` already, at another place. */
 static void write_shape(struct entry *e, const struct entry_plan *plan, struct slice key) {
 	uint8_t layout = 0;
 	if (plan_is_wide(plan, key.len)) layout |= ENTRY_WIDE;
 	if (plan->expiry_ms >= 0) layout |= ENTRY_EXPIRES;
-	e->_flags = (uint8_t)((e->_flags & ~(ENTRY_WIDE | ENTRY_EXPIRES)) | layout);
+	if (plan->is_inline) layout |= ENTRY_INLINE;
+	if (plan->fields_end) layout |= ENTRY_FIELDS_END;
+	e->_flags = (uint8_t)((e->_flags & ~SHAPE_FLAGS) | layout);
 	e->_type_encoding = (uint8_t)(plan->type | plan->encoding << 4);
 	if (key.len) memmove(entry__key_bytes(e), key.ptr, key.len);
 	if (layout & ENTRY_WIDE) {
@@ -118,7 +133,7 @@ struct entry *entry__reshape(struct entry *e, const struct entry_plan *plan, str
 	}
 	struct entry *fresh = entry__new(plan, key);
 	if (!fresh) return NULL;
-	fresh->_flags |= (uint8_t)(e->_flags & ~(ENTRY_WIDE | ENTRY_EXPIRES));
+	fresh->_flags |= (uint8_t)(e->_flags & ~SHAPE_FLAGS);
 	fresh->_epoch = e->_epoch;
 	memcpy(fresh->_access, e->_access, sizeof(e->_access));
 	entry__free_shell(e);
@@ -145,6 +160,28 @@ void entry__drop_blob(struct blob *b) {
 		mem_free(b);
 }
 
+static void release_later(void *what) {
+	value_release(what);
+	mem_free(what);
+}
+
+void entry__drop_value(struct value *value) {
+	if (value_pieces(value) < RECLAIM_PIECES && value_memory(value) < RECLAIM_BYTES) {
+		value_release(value);
+		return;
+	}
+	struct value *job = mem_alloc(sizeof(*job));
+	*job = *value;
+	value->data = NULL;
+	reclaim_later(release_later, job);
+}
+
 void entry__free_value(struct entry *e) {
-	if (entry_type(e) == VALUE_STRING && entry_encoding(e) == STRING_BLOB) entry__drop_blob(entry__blob(e));
+	if (entry_is_inline(e)) return;
+	if (entry_type(e) != VALUE_STRING) {
+		struct value value = entry_value(e);
+		entry__drop_value(&value);
+	} else if (entry_encoding(e) == STRING_BLOB) {
+		entry__drop_blob(entry__blob(e));
+	}
 }

@@ -6,9 +6,9 @@
  *   8     header, see struct entry
  *   8     wide lengths: u32 key length, u32 value length     only with ENTRY_WIDE (key or inline value > 255 bytes)
  *   8     expiry, milliseconds since 1970                    only with ENTRY_EXPIRES
- *   8     value word: an integer, or a pointer to the value  unless the value is an inline string
+ *   8     value word: an integer, or a pointer to the value  unless ENTRY_INLINE
  *   n     key bytes
- *   m     value bytes                                        only when the value is an inline string
+ *   m     value bytes                                        only with ENTRY_INLINE: a string or a flat collection
  *
  * "key:000000000001" with 64 bytes of value takes 88 bytes, 96 with an expiry: both the allocator's class of 96.
  *
@@ -18,11 +18,9 @@
 #define TARN_STORE_ENTRY_H
 
 #include "base/bytes.h"
+#include "types/value.h"
 
-/* What a user sees as TYPE. The order is that of RDB's object types. */
-enum value_type { VALUE_STRING, VALUE_LIST, VALUE_SET, VALUE_ZSET, VALUE_HASH, VALUE_STREAM, VALUE_TYPES };
-
-/* How a string is held. Other types define their own encodings from 0 in their headers. */
+/* How a string is held. Other types define their own encodings from 0 in their headers (types/). */
 enum string_encoding {
 	STRING_INT,    /* the value word is the number */
 	STRING_INLINE, /* bytes lie in the entry */
@@ -34,6 +32,9 @@ enum entry_flags {
 	ENTRY_WIDE = 1 << 0,
 	ENTRY_EXPIRES = 1 << 1,
 	ENTRY_WATCHED = 1 << 2, /* kept through every change of shape: for what must know that an entry changes */
+	ENTRY_INLINE = 1 << 3,  /* the value's bytes lie in the entry */
+	ENTRY_FIELDS_END =
+		1 << 4, /* a hash with fields that have an end of their own: value_next_end tells the first */
 };
 
 struct entry {
@@ -77,15 +78,14 @@ size_t entry_string_len(const struct entry *e);
 /* The integer of a string in encoding STRING_INT. */
 int64_t entry_int(const struct entry *e);
 
-/* The value of other types, owned by the entry. */
-void *entry_value(const struct entry *e);
+/* A collection, for reading only; valid until the entry changes. Its data may lie in the entry, at any alignment.
+ * Requires entry_type(e) != VALUE_STRING. */
+struct value entry_value(const struct entry *e);
 
 /* The word that OBJECT ENCODING answers. */
 const char *entry_encoding_name(const struct entry *e);
-const char *value_type_name(enum value_type type); /* TYPE: "string", "list", … */
 
-/* What the entry and its value take, in bytes of the allocator. For collections, `samples` elements are measured and the
- * rest follows from them; 0 measures all. */
-size_t entry_memory(const struct entry *e, size_t samples);
+/* What the entry and its value take, in bytes of the allocator, exactly. O(1). */
+size_t entry_memory(const struct entry *e);
 
 #endif

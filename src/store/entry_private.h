@@ -6,7 +6,8 @@
 #include "store/entry.h"
 
 enum {
-	ENTRY_INLINE_MAX = 1024, /* longer strings get a blob, so that APPEND and RENAME need not copy them */
+	ENTRY_INLINE_MAX = 1024,     /* longer strings get a blob, so that APPEND and RENAME need not copy them */
+	ENTRY_INLINE_FLAT_MAX = 512, /* the same for flat collections, which are copied out and in by a change */
 	ENTRY_NARROW_MAX = 255,
 	ENTRY_WORD_BYTES = 8,
 };
@@ -16,16 +17,17 @@ struct entry_plan {
 	enum value_type type;
 	unsigned encoding;
 	int64_t expiry_ms; /* -1: none */
-	size_t value_len;  /* of an inline string; 0 for everything else */
+	bool is_inline;    /* the value's bytes lie in the entry */
+	size_t value_len;  /* how many; 0 unless is_inline */
+	bool fields_end;   /* ENTRY_FIELDS_END */
 };
-
-static inline bool entry_is_inline(const struct entry *e) {
-	return entry_type(e) == VALUE_STRING &&
-	       (entry_encoding(e) == STRING_INLINE || entry_encoding(e) == STRING_EDITED);
-}
 
 static inline bool entry_has(const struct entry *e, enum entry_flags flag) {
 	return (e->_flags & flag) != 0;
+}
+
+static inline bool entry_is_inline(const struct entry *e) {
+	return entry_has(e, ENTRY_INLINE);
 }
 
 static inline size_t entry__key_offset(const struct entry *e) {
@@ -57,6 +59,9 @@ static inline char *entry__key_bytes(const struct entry *e) {
 static inline char *entry__inline_bytes(const struct entry *e) {
 	return entry__key_bytes(e) + entry__key_len(e);
 }
+
+/* When something of the entry ends: the entry itself or, before it, a field of its hash; -1: nothing does. */
+int64_t entry__due(const struct entry *e);
 
 /* Bytes in use, header included. The allocation is mem_size_class of it. */
 static inline size_t entry__bytes(const struct entry *e) {
@@ -94,7 +99,7 @@ size_t entry__plan_bytes(const struct entry_plan *plan, size_t key_len);
 struct entry *entry__new(const struct entry_plan *plan, struct slice key);
 
 /* Gives `e` the shape of `plan` with the same key, in its own allocation when the size class stays, otherwise in a new one
- * (and frees the old). Keeps access, epoch and the flags that are not about layout. The value is NOT kept and not freed:
+ * (and frees the old). Keeps access, epoch and the flags that are not about layout or value. The value is NOT kept and not freed:
  * the caller fills it. `key` may point into `e`. NULL, `e` as it was, without memory. */
 struct entry *entry__reshape(struct entry *e, const struct entry_plan *plan, struct slice key);
 
@@ -103,6 +108,9 @@ void entry__free_shell(struct entry *e);
 
 /* Frees what the value word points to; a big value in the background. */
 void entry__free_value(struct entry *e);
+
+/* Frees a collection that is not inline; a big one in the background. Leaves no data. */
+void entry__drop_value(struct value *value);
 
 /* Frees a blob; a big one in the background. */
 void entry__drop_blob(struct blob *b);

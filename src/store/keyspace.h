@@ -23,6 +23,7 @@ struct store_policy {
 	bool lfu; /* maxmemory-policy is one of the -lfu ones: entries keep a frequency instead of a time */
 	unsigned lfu_log_factor;
 	unsigned lfu_decay_minutes;
+	struct type_limits limits; /* of the small forms of collections */
 };
 
 /* Ends the process when there is no memory for it. The gate outlives the store. */
@@ -56,11 +57,12 @@ size_t store_expire_shard(struct view *v, uint32_t shard, size_t limit, int64_t 
 /* Sums over all shards; take the gates one at a time unless v has the world. */
 struct store_totals {
 	size_t keys;
-	size_t volatile_keys;
-	size_t entry_bytes; /* entries with their values */
-	size_t table_bytes; /* hash tables */
-	size_t index_bytes; /* expiry indexes */
-	int64_t ttl_sum_ms; /* of a sample, for the average; divided by ttl_samples */
+	size_t volatile_keys; /* with an expiry */
+	size_t field_keys;    /* hashes with a field that has an end */
+	size_t entry_bytes;   /* entries with their values */
+	size_t table_bytes;   /* hash tables */
+	size_t index_bytes;   /* expiry indexes */
+	int64_t ttl_sum_ms;   /* of a sample, for the average; divided by ttl_samples */
 	size_t ttl_samples;
 };
 void store_totals(struct view *v, struct store_totals *totals);

@@ -29,6 +29,7 @@ struct store *store_new(struct gate *gate, unsigned db_count, const struct store
 	s->dbs = mem_calloc(db_count * sizeof(s->dbs[0]));
 	s->shards = mem_calloc(gate->shard_count * sizeof(s->shards[0]));
 	for (uint32_t i = 0; i < gate->shard_count; i++) s->shards[i].earliest_ms = INT64_MAX;
+	s->policy.limits = type_limits_default;
 	s->hooks = hooks;
 	s->hooks_context = hooks_context;
 	s->parts_bytes = (size_t)db_count * gate->shard_count * sizeof(struct part);
@@ -172,23 +173,48 @@ unsigned entry_frequency(const struct store *s, const struct entry *e, int64_t n
 
 /* ---- Finding ---- */
 
-static struct entry *find_raw(const struct view *v, const struct key *key) {
+/* A command that meets a hash with many ended fields removes so many itself; types hide the others. */
+enum { FIELDS_AT_ONCE = 256 };
+
+struct entry *store__find_raw(const struct view *v, const struct key *key) {
 	struct table_place place = table_find(&view_part(v, key->hash)->keys, key->hash, entry__has_name, key);
 	return place.bucket ? table_item_at(place) : NULL;
 }
 
-/* The live entry; one that has ended is removed on the way. */
-static struct entry *find_live(struct view *v, const struct key *key) {
-	struct entry *e = find_raw(v, key);
-	if (!e || !entry__is_expired(e, v->now_ms)) return e;
-	if (!(v->flags & VIEW_KEEP_EXPIRED)) store__expire(v, key, e);
+static bool has_ended_fields(const struct entry *e, int64_t now_ms) {
+	struct value value = entry_value(e);
+	return value_next_end(&value) < now_ms;
+}
+
+/* The entry of a hash with fields that end, without those that have; NULL when all have. */
+static struct entry *with_live_fields(struct view *v, const struct key *key, struct entry *e) {
+	if (!has_ended_fields(e, v->now_ms)) return e;
+	bool keep = v->flags & VIEW_KEEP_EXPIRED;
+	if (!keep) {
+		e = store__expire_fields(v, key, e, FIELDS_AT_ONCE);
+		if (!e || !entry_has(e, ENTRY_FIELDS_END) || !has_ended_fields(e, v->now_ms)) return e;
+	}
+	struct value value = entry_value(e);
+	if (value_live_count(&value, v->now_ms) > 0) return e;
+	if (!keep) (void)store__expire_fields(v, key, e, SIZE_MAX);
 	return NULL;
+}
+
+/* The live entry; what has ended is removed on the way. */
+static struct entry *find_live(struct view *v, const struct key *key) {
+	struct entry *e = store__find_raw(v, key);
+	if (!e || __builtin_expect(!(e->_flags & (ENTRY_EXPIRES | ENTRY_FIELDS_END)), 1)) return e;
+	if (entry__is_expired(e, v->now_ms)) {
+		if (!(v->flags & VIEW_KEEP_EXPIRED)) store__expire(v, key, e);
+		return NULL;
+	}
+	return entry_has(e, ENTRY_FIELDS_END) ? with_live_fields(v, key, e) : e;
 }
 
 /* Who keeps expired entries (a replica, whose master says when they go) must find them for writing: adding a second entry
  * of that name would break the table. */
 static struct entry *find_to_change(struct view *v, const struct key *key) {
-	return v->flags & VIEW_KEEP_EXPIRED ? find_raw(v, key) : find_live(v, key);
+	return v->flags & VIEW_KEEP_EXPIRED ? store__find_raw(v, key) : find_live(v, key);
 }
 
 const struct entry *store_find(struct view *v, const struct key *key) {

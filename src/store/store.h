@@ -40,6 +40,7 @@ struct store_stats {
 	uint64_t keyspace_hits;
 	uint64_t keyspace_misses;
 	uint64_t expired_keys;
+	uint64_t expired_fields; /* of hashes */
 	uint64_t evicted_keys;
 	uint64_t changes;   /* committed changes: Redis's "dirty" */
 	uint64_t databases; /* bit d: a key was added to database d since the start; bit 63: to one from 63 on */
@@ -109,6 +110,45 @@ struct entry *store_put_int(struct view *v, const struct key *key, struct entry 
  * changed, when memory is exhausted. */
 char *store_edit_string(struct view *v, const struct key *key, struct entry *e, size_t len);
 
+/* ---- Collections ----
+ * Reading: entry_value(e), and the calls of types/.
+ *
+ * Changing:
+ *   struct edit edit;
+ *   store_open(v, &key, e, VALUE_SET, &edit);           // e as store_find_write returned it, of that type, or NULL
+ *   added = set_add(&edit.value, member, limits);       // any number of calls of types/ on edit.value
+ *   bool there = store_close(v, &key, &edit);           // exactly once
+ *   if (added) store_committed(v, &key, EVENT_SET, "sadd");
+ *   if (!there) store_committed(v, &key, EVENT_GENERIC, "del");
+ *
+ * An edit that is open owns the value. Edits of several keys may be open at once, of different keys; no other call that
+ * changes one of these keys comes between. Opening and closing costs little, so an edit that turns out to change nothing is
+ * fine, but look first (entry_value) where that is cheap: opening copies a small value out of its entry. */
+
+struct edit {
+	struct value value; /* the caller changes this */
+	/* Private. */
+	struct entry *_entry; /* NULL: the key is new */
+	size_t _bytes;
+	int64_t _due_ms;
+};
+
+/* Begins a change of the value of `e`, or, with NULL, of a new, empty value of that type, which comes to the keyspace
+ * when it is closed with something in it. */
+void store_open(struct view *v, const struct key *key, struct entry *e, enum value_type type, struct edit *edit);
+
+/* Ends it: the entry gets the value in its new form. An empty one (but a stream) removes the key. Whether the key is
+ * there now. A new key has no expiry; an old one keeps its own. */
+bool store_close(struct view *v, const struct key *key, struct edit *edit);
+
+/* Sets the key to `value`, whatever it held; takes the data over. `e` is what store_find_write returned (or NULL), its
+ * old value is freed. `expiry_ms` as for strings. An empty value (but a stream) removes the key. Whether the key is there
+ * now. `value` must not be that of an open edit; a value that was read from `e` itself stays valid until this call. */
+bool store_put_value(struct view *v, const struct key *key, struct entry *e, struct value *value, int64_t expiry_ms);
+
+/* The limits of small forms, for the calls of types/. Constant while a command runs. */
+const struct type_limits *store_limits(const struct view *v);
+
 /* ---- Values of every type ---- */
 
 /* Removes the key. The value is freed, a big one in the background. */
@@ -164,8 +204,9 @@ void store_for_each(struct view *v, store_visit_fn *visit, void *context);
 /* The live key of that name, if there is one. */
 void store_visit_one(struct view *v, struct slice name, store_visit_fn *visit, void *context);
 
-size_t store_db_size(struct view *v);    /* keys, the expired ones that nobody removed yet included */
-size_t store_db_expires(struct view *v); /* keys with an expiry */
+size_t store_db_size(struct view *v);          /* keys, the expired ones that nobody removed yet included */
+size_t store_db_expires(struct view *v);       /* keys with an expiry */
+size_t store_db_field_expires(struct view *v); /* hashes with a field that has an expiry */
 /* A fair random live key; false when there is none. The name is appended to `name`. */
 struct buffer;
 bool store_random_key(struct view *v, struct buffer *name);

@@ -20,13 +20,15 @@
 struct part {
 	struct table keys;
 	struct deadlines deadlines;
-	size_t bytes; /* entries and their values, as entry_memory counts */
+	size_t bytes;      /* entries and their values, as entry_memory counts */
+	size_t expiring;   /* entries with an expiry */
+	size_t fields_end; /* entries with ENTRY_FIELDS_END */
 };
 
 /* Under the shard's gate. */
 struct shard_state {
 	int64_t earliest_ms;   /* no entry of this shard ends before; INT64_MAX when none ends at all */
-	size_t volatile_count; /* entries with an expiry, all databases */
+	size_t volatile_count; /* records of the expiry indexes of all databases */
 };
 
 struct db {
@@ -68,20 +70,33 @@ static inline bool entry__has_name(const void *item, const void *key) {
 
 uint64_t entry__hash(const void *item);
 
+/* The entry of that name, ended or not. */
+struct entry *store__find_raw(const struct view *v, const struct key *key);
+
 /* Puts a new entry into its part and the expiry index. */
 void store__link(struct view *v, const struct key *key, struct entry *e);
 /* Takes it out of both; the entry is the caller's. */
 void store__unlink(struct view *v, const struct key *key, struct entry *e);
-/* After `e` (the address before, a mere number by now) became `now`, perhaps with another expiry: mends table, index and
- * accounting. `old_expiry` -1 for none, `old_bytes` what entry_memory said before. */
-void store__relink(
-	struct view *v, const struct key *key, uintptr_t was, struct entry *now, int64_t old_expiry, size_t old_bytes);
+/* What has to be remembered of an entry while it or its value is given another shape. */
+struct entry_before {
+	uintptr_t address; /* a mere number by the time it is used */
+	int64_t due_ms;
+	size_t bytes;
+	uint8_t flags;
+};
+struct entry_before entry__remember(const struct entry *e);
+/* After the entry became `now`: mends table, index and accounting. */
+void store__relink(struct view *v, const struct key *key, const struct entry_before *before, struct entry *now);
 
 /* Frees entry and value. */
 void store__free_entry(struct entry *e);
 
 /* An entry ended: removes it and says so. */
 void store__expire(struct view *v, const struct key *key, struct entry *e);
+
+/* Fields of a hash ended: removes up to `limit` of them and says so. Returns the entry, which may have moved, or NULL when
+ * it went with its last field. */
+struct entry *store__expire_fields(struct view *v, const struct key *key, struct entry *e, size_t limit);
 
 void store__touch(const struct store *s, struct entry *e, int64_t now_ms);
 void store__touch_new(const struct store *s, struct entry *e, int64_t now_ms);

@@ -87,7 +87,17 @@ size_t store_db_expires(struct view *v) {
 	size_t keys = 0;
 	for (uint32_t shard = 0; shard <= v->store->shard_mask; shard++) {
 		hold(v, shard);
-		keys += deadlines_count(&v->db->parts[shard].deadlines);
+		keys += v->db->parts[shard].expiring;
+		release(v, shard);
+	}
+	return keys;
+}
+
+size_t store_db_field_expires(struct view *v) {
+	size_t keys = 0;
+	for (uint32_t shard = 0; shard <= v->store->shard_mask; shard++) {
+		hold(v, shard);
+		keys += v->db->parts[shard].fields_end;
 		release(v, shard);
 	}
 	return keys;
@@ -100,14 +110,16 @@ void store_totals(struct view *v, struct store_totals *totals) {
 		hold(v, shard);
 		const struct part *p = &v->db->parts[shard];
 		totals->keys += table_count(&p->keys);
-		totals->volatile_keys += deadlines_count(&p->deadlines);
+		totals->volatile_keys += p->expiring;
+		totals->field_keys += p->fields_end;
 		totals->entry_bytes += p->bytes;
 		if (table_count(&p->keys)) totals->table_bytes += table_memory(&p->keys);
 		totals->index_bytes += deadlines_memory(&p->deadlines);
 		int64_t when;
 		struct entry *e;
-		if (deadlines_first(&p->deadlines, &when, &e) && when > v->now_ms) {
-			totals->ttl_sum_ms += when - v->now_ms;
+		/* The first record may be that of a hash's field. */
+		if (deadlines_first(&p->deadlines, &when, &e) && entry_expiry(e) > v->now_ms) {
+			totals->ttl_sum_ms += entry_expiry(e) - v->now_ms;
 			totals->ttl_samples++;
 		}
 		release(v, shard);
@@ -211,6 +223,20 @@ void store_swap_dbs(struct store *s, unsigned a, unsigned b) {
 
 /* ---- Active expiry ---- */
 
+static void expire_first(struct view *v, struct entry *e, size_t limit) {
+	struct slice name = entry_key(e);
+	/* The entry goes, but its name is still wanted for the event. */
+	char copy[ENTRY_NARROW_MAX + 1];
+	char *kept = name.len <= sizeof(copy) ? copy : mem_alloc(name.len);
+	memcpy(kept, name.ptr, name.len);
+	struct key key = key_of(slice_of(kept, name.len));
+	if (entry__is_expired(e, v->now_ms))
+		store__expire(v, &key, e);
+	else
+		(void)store__expire_fields(v, &key, e, limit);
+	if (kept != copy) mem_free(kept);
+}
+
 static size_t expire_part(struct view *v, struct part *p, size_t limit, int64_t *next_ms) {
 	size_t gone = 0;
 	int64_t when;
@@ -220,15 +246,10 @@ static size_t expire_part(struct view *v, struct part *p, size_t limit, int64_t 
 			if (when < *next_ms) *next_ms = when;
 			break;
 		}
-		struct slice name = entry_key(e);
-		/* The entry goes, but its name is still wanted for the event. */
-		char copy[ENTRY_NARROW_MAX + 1];
-		char *kept = name.len <= sizeof(copy) ? copy : mem_alloc(name.len);
-		memcpy(kept, name.ptr, name.len);
-		struct key key = key_of(slice_of(kept, name.len));
-		store__expire(v, &key, e);
-		if (kept != copy) mem_free(kept);
-		gone++;
+		uint64_t fields = STAT_READ(v->stats->expired_fields);
+		expire_first(v, e, limit - gone);
+		fields = STAT_READ(v->stats->expired_fields) - fields;
+		gone += fields > 0 ? fields : 1;
 	}
 	return gone;
 }
@@ -263,11 +284,29 @@ struct check {
 	size_t broken;
 	size_t bytes;
 	size_t expiring;
+	size_t fields_end;
+	size_t due; /* entries that the expiry index must have */
 };
 
 static void complain(struct check *c, const char *what) {
 	buffer_appendf(c->report, "shard %u: %s\n", c->shard, what);
 	c->broken++;
+}
+
+static void check_value(struct check *c, const struct entry *e) {
+	struct value value = entry_value(e);
+	const char *broken = value_check(&value);
+	if (broken) {
+		complain(c, broken);
+		return;
+	}
+	size_t flat = value_flat_bytes(&value);
+	if (entry_is_inline(e) && flat != entry__inline_len(e)) complain(c, "an inline value has another length");
+	if (!entry_is_inline(e) && flat > 0 && flat <= ENTRY_INLINE_FLAT_MAX)
+		complain(c, "a small flat value is not inline");
+	if (value_count(&value) == 0 && value.type != VALUE_STREAM) complain(c, "an empty collection is still there");
+	if ((value_next_end(&value) >= 0) != entry_has(e, ENTRY_FIELDS_END))
+		complain(c, "the flag for fields that end is wrong");
 }
 
 static void check_entry(void *context, void *item) {
@@ -279,8 +318,11 @@ static void check_entry(void *context, void *item) {
 		const struct blob *b = entry__blob(e);
 		if (b->len > b->cap) complain(c, "a blob is longer than its room");
 	}
-	c->bytes += entry_memory(e, 0);
+	if (entry_type(e) != VALUE_STRING) check_value(c, e);
+	c->bytes += entry_memory(e);
 	c->expiring += entry_has(e, ENTRY_EXPIRES);
+	c->fields_end += entry_has(e, ENTRY_FIELDS_END);
+	c->due += entry__due(e) >= 0;
 }
 
 static void check_deadline(void *context, int64_t when_ms, struct entry *e) {
@@ -290,15 +332,15 @@ static void check_deadline(void *context, int64_t when_ms, struct entry *e) {
 	struct table_place place = table_find(&c->part->keys, key.hash, entry__has_name, &key);
 	if (!place.bucket || table_item_at(place) != e)
 		complain(c, "the expiry index names an entry that is not in the table");
-	else if (entry_expiry(e) != when_ms && when_ms < ((int64_t)1 << 48) - 1)
+	else if (entry__due(e) != when_ms && when_ms < ((int64_t)1 << 48) - 1)
 		complain(c, "the expiry index has another time than the entry");
 	/* The entry's own time: the index holds very late ones as an earlier one. */
-	if (entry_expiry(e) < c->store->shards[c->shard].earliest_ms)
+	if (entry__due(e) < c->store->shards[c->shard].earliest_ms)
 		complain(c, "an entry ends before the shard's earliest");
 }
 
 static void check_part(struct check *c) {
-	c->bytes = c->expiring = 0;
+	c->bytes = c->expiring = c->fields_end = c->due = 0;
 	const char *broken = table_check(&c->part->keys, entry__hash);
 	if (broken) complain(c, broken);
 	broken = deadlines_check(&c->part->deadlines);
@@ -306,20 +348,22 @@ static void check_part(struct check *c) {
 	table_each(&c->part->keys, check_entry, c);
 	deadlines_each(&c->part->deadlines, check_deadline, c);
 	if (c->bytes != c->part->bytes) complain(c, "the accounted bytes differ from those of the entries");
-	if (c->expiring != deadlines_count(&c->part->deadlines)) complain(c, "an entry with an expiry is not indexed");
+	if (c->due != deadlines_count(&c->part->deadlines)) complain(c, "an entry that ends is not indexed");
+	if (c->expiring != c->part->expiring) complain(c, "the count of entries with an expiry is wrong");
+	if (c->fields_end != c->part->fields_end) complain(c, "the count of hashes with fields that end is wrong");
 }
 
 size_t store_check(struct store *s, struct buffer *report) {
 	struct check c = { .store = s, .report = report };
 	for (c.shard = 0; c.shard <= s->shard_mask; c.shard++) {
-		size_t expiring = 0;
+		size_t records = 0;
 		for (unsigned d = 0; d < s->db_count; d++) {
 			c.part = &s->dbs[d].parts[c.shard];
 			if (c.part->keys._buckets == 0) continue;
 			check_part(&c);
-			expiring += c.expiring;
+			records += c.due;
 		}
-		if (expiring != s->shards[c.shard].volatile_count)
+		if (records != s->shards[c.shard].volatile_count)
 			complain(&c, "the count of volatile entries is wrong");
 	}
 	return c.broken;

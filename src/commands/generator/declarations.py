@@ -37,7 +37,7 @@ ATTRIBUTES = {
     "summary": str, "synopsis": str, "arity": int, "since": str, "complexity": str, "flags": list, "acl": list,
     "gate": str, "keys": list, "tips": list, "handler": str, "history": list, "args_since": list,
     "args_deprecated": list, "deprecated_since": str, "replaced_by": str, "doc_flags": list, "container": bool,
-    "more_ignored": bool,
+    "more_ignored": bool, "world_words": list,
 }
 REQUIRED = ["summary", "arity", "since", "gate"]
 
@@ -247,6 +247,9 @@ def check_keys(cmd):
     cmd.keys = [read_key_spec(entry) for entry in cmd.table.get("keys", [])]
     require(bool(cmd.keys) == (cmd.gate == "keys") or cmd.gate == "world",
             "a command with keys has gate 'keys', and only such a one", "gate")
+    words = cmd.table.get("world_words", [])
+    require(not words or cmd.gate == "keys", "world_words widen the gate 'keys', and only that", "world_words")
+    require(all(isinstance(word, str) for word in words), "world_words are words", "world_words")
     key_args = [node for arg in cmd.args for node in arg.walk() if node.type == "key"]
     require(not key_args or cmd.keys, "the synopsis has keys, the key specs have none", "synopsis")
     require(len(key_args) == len(cmd.keys) or len(cmd.keys) <= 1, "key specs and keys of the synopsis differ", "keys")

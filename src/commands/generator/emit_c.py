@@ -145,7 +145,9 @@ class Table:
         self.line(f"\t{{ {quote(cmd.name)}, {quote(cmd.full_name)}, {cmd.c_handler or 'NULL'}, {cmd.arity},")
         self.line(f"\t\t{bits(flags, 'CMD_')}, {categories or 0}, GATE_{cmd.gate.upper()}, {cmd.id},")
         self.line(f"\t\t{len(cmd.keys)}, {cmd.only_key()}, {specs}, {subcommands}, {len(cmd.subcommands)}, {parent},")
-        self.line(f"\t\t&docs_{cmd.id} }},")
+        words = "".join(quote(word) + ", " for word in cmd.table.get("world_words", []))
+        world_words = f"(const char *const[]){{ {words}NULL }}" if words else "NULL"
+        self.line(f"\t\t&docs_{cmd.id}, {world_words} }},")
 
     def names(self):
         for name, words in (("command_flag_names", FLAGS), ("command_category_names", CATEGORIES),

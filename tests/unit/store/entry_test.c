@@ -48,13 +48,13 @@ static void check_entry(const struct entry *e, const struct entry_plan *plan, si
 		assert_memory_equal(value.ptr, want, value.len);
 	}
 	assert_int_equal(entry__bytes(e), entry__plan_bytes(plan, key_len));
-	assert_int_equal(entry_memory(e, 0), mem_size_class(entry__bytes(e)));
+	assert_int_equal(entry_memory(e), mem_size_class(entry__bytes(e)));
 	assert_true(malloc_usable_size((void *)(uintptr_t)e) >= entry__bytes(e));
 }
 
 /* The layout in the header's example. */
 static void test_documented_sizes(void **state) {
-	struct entry_plan plan = { VALUE_STRING, STRING_INLINE, -1, 64 };
+	struct entry_plan plan = { VALUE_STRING, STRING_INLINE, -1, true, 64, false };
 	(void)state;
 	assert_int_equal(entry__plan_bytes(&plan, strlen("key:000000000001")), 88);
 	plan.expiry_ms = 1;
@@ -72,7 +72,8 @@ static void each_plan(plan_visit *visit) {
 				size_t lens = encodings[c] == STRING_INT ? 1 : VALUE_LENS;
 				for (size_t l = 0; l < lens; l++) {
 					size_t len = encodings[c] == STRING_INT ? 0 : value_lens[l];
-					struct entry_plan plan = { VALUE_STRING, encodings[c], expiries[x], len };
+					struct entry_plan plan = { VALUE_STRING, encodings[c], expiries[x],
+						encodings[c] != STRING_INT, len, false };
 					visit(&plan, key_lens[k]);
 				}
 			}
@@ -109,8 +110,9 @@ static void reshape_one(const struct entry_plan *plan, size_t key_len) {
 	e->_flags |= ENTRY_WATCHED;
 	for (unsigned step = 0; step < 12; step++) {
 		struct entry_plan next = { VALUE_STRING, (unsigned)random_below(3), expiries[random_below(EXPIRIES)],
-			0 };
-		if (next.encoding != STRING_INT) next.value_len = value_lens[random_below(VALUE_LENS)];
+			false, 0, false };
+		next.is_inline = next.encoding != STRING_INT;
+		if (next.is_inline) next.value_len = value_lens[random_below(VALUE_LENS)];
 		if (random_below(3) == 0) {
 			next = *plan;
 			if (next.encoding != STRING_INT) next.value_len = plan->value_len ^ random_below(16);
@@ -135,7 +137,7 @@ static void test_reshape(void **state) {
 }
 
 static void test_blob(void **state) {
-	struct entry_plan plan = { VALUE_STRING, STRING_BLOB, -1, 0 };
+	struct entry_plan plan = { VALUE_STRING, STRING_BLOB, -1, false, 0, false };
 	char scratch[NUMBER_I64_MAX_CHARS + 1];
 	(void)state;
 	size_t done = reclaim_done();
@@ -149,8 +151,7 @@ static void test_blob(void **state) {
 		assert_ptr_equal(entry_string(e, scratch).ptr, b->bytes);
 		assert_int_equal(entry_string_len(e), cap / 2);
 		assert_string_equal(entry_encoding_name(e), "raw");
-		assert_int_equal(
-			entry_memory(e, 0), mem_size_class(entry__bytes(e)) + mem_size_class(sizeof(*b) + cap));
+		assert_int_equal(entry_memory(e), mem_size_class(entry__bytes(e)) + mem_size_class(sizeof(*b) + cap));
 		entry__free_value(e);
 		entry__free_shell(e);
 	}
