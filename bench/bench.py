@@ -18,10 +18,13 @@ import sys
 import threading
 import time
 
-from servers import ROOT, Load, Server, cores, prepared, raise_open_files
+import type_rows
+from servers import (FIRST, ORDINARY, PROBE, ROOT, Load, MachineWatch, Server, build_program, cores, prepared, raise_open_files,
+                     without_stalls)
 
 VALUE = "x" * 64
 KEY = "key:{rand}"
+FRESH_BYTES = 112  # what a key takes in Tarn
 
 
 class Row:
@@ -59,9 +62,9 @@ class Bench:
         self.results = {}
         self.next_port = options.port
 
-    def server(self, label, binary, threads=1, pinned=True, settings=()):
+    def server(self, label, binary, threads=1, pinned=True, settings=(), priority=ORDINARY):
         self.next_port += 1
-        return Server(label, binary, self.next_port, {self.server_core} if pinned else None, threads, settings)
+        return Server(label, binary, self.next_port, {self.server_core} if pinned else None, threads, settings, priority)
 
     def both(self, **kwargs):
         return [self.server(label, binary, **kwargs) for label, binary in self.subjects]
@@ -117,6 +120,82 @@ class Bench:
         print(f"  {row.name:12}{pipeline:4} {tarn['rps'] / 1e3:8.0f} {redis['rps'] / 1e3:8.0f} {tarn['rps'] / redis['rps']:6.2f}"
               f" {tarn['cpu_us']:8.3f} {redis['cpu_us']:8.3f} {tarn['cpu_us'] / redis['cpu_us']:6.2f}"
               f"   {latencies(tarn):>22}   {latencies(redis):>22}", flush=True)
+
+    # Data types.
+
+    def types(self):
+        rows = [row for row in type_rows.ROWS if self.wanted("types", row.name)]
+        if not rows:
+            return
+        print("\nTypes: one worker on one core, 50 connections, pipeline 32 but for the large results")
+        print(f"  {'':20} {'tarn':>8} {'redis':>8} {'ratio':>6} {'tarn':>9} {'redis':>9} {'ratio':>6} {'wanted':>6}   {'tarn':>20}   {'redis':>20}")
+        print(f"  {'':20} {'k op/s':>8} {'k op/s':>8} {'':>6} {'us cpu':>9} {'us cpu':>9} {'':>6} {'':>6}   {'p50/p99/p99.9 us':>20}   {'':>20}")
+        servers = self.both()
+        self.held = {server: None for server in servers}
+        try:
+            for row in rows:
+                self.type_row(row, servers)
+        finally:
+            for server in servers:
+                server.stop()
+
+    def fill_type(self, server, row):
+        if self.held[server] != row.fills or not row.fills:
+            server.call("FLUSHALL")
+            for command, count, keys in row.fills:
+                self.load.run(server, command, pipeline=32, requests=count, connections=10, keys=keys)
+            self.held[server] = row.fills
+        for command in row.before:
+            self.load.run(server, command, requests=1, connections=1)
+        if row.spends:
+            self.held[server] = None
+
+    def scaled(self, count):
+        return max(count // 10, min(count, 1000)) if self.options.quick else count
+
+    def type_row(self, row, servers):
+        requests = self.scaled(row.requests or self.options.requests)
+        taken = {server: [] for server in servers}
+        for turn in range(self.options.rounds):
+            for server in (servers if turn % 2 == 0 else servers[::-1]):
+                self.fill_type(server, row)
+                taken[server].append(self.load.measured(server, row.command, pipeline=row.pipeline, requests=requests, seed=turn + 1,
+                                                        connections=50 if row.pipeline > 1 else 1))
+        tarn, redis = (medians(taken[server]) for server in servers)
+        self.keep("types", row.name, tarn=tarn, redis=redis, requests=requests, wanted=row.wanted)
+        ratio = tarn["cpu_us"] / redis["cpu_us"]
+        print(f"  {row.name:20} {tarn['rps'] / 1e3:8.1f} {redis['rps'] / 1e3:8.1f} {tarn['rps'] / redis['rps']:6.2f} {tarn['cpu_us']:9.3f} "
+              f"{redis['cpu_us']:9.3f} {ratio:6.3f} {row.wanted:6.2f} {'' if ratio <= row.wanted else '!'}  {latencies(tarn):>20}   {latencies(redis):>20}",
+              flush=True)
+
+    def type_memory(self):
+        if not self.wanted("type-memory"):
+            return
+        print("\nMemory of the types: resident bytes per member, without the empty server")
+        for name, wanted, command, count in type_rows.MEMORY:
+            count, figures = self.scaled(count), {}
+            for label, binary in self.subjects:
+                with self.server(label, binary) as server:
+                    empty = server.settled_resident()
+                    self.load.run(server, command, pipeline=32, requests=count, connections=10)
+                    figures[label] = (server.settled_resident() - empty) / count
+            self.keep("type-memory", name, wanted=wanted, **figures)
+            self.print_pair(name, figures, "bytes", f"(wanted {wanted:.2f})")
+
+    def freeing(self):
+        if not self.wanted("freeing"):
+            return
+        count = self.scaled(10_000_000)
+        print(f"\nFreeing: DEL of a set of {count / 1e6:g} M members; milliseconds until the reply")
+        figures = {}
+        for label, binary in self.subjects:
+            with self.server(label, binary) as server:
+                self.load.run(server, ("SADD", "set", "mem:{seq}"), pipeline=32, requests=count, connections=10)
+                start = time.monotonic()
+                server.call("DEL", "set")
+                figures[label] = (time.monotonic() - start) * 1000
+        self.keep("freeing", "DEL", **figures)
+        self.print_pair("DEL", figures, "ms")
 
     # Two workers.
 
@@ -214,25 +293,47 @@ class Bench:
     # Latency while something goes on.
 
     def probe(self, server, seconds, command=("GET", KEY), rate=2000, keys=1_000_000):
-        return self.load.start(server, list(command), connections=1, rate=rate, seconds=seconds, keys=keys, first_in_line=True)
+        return self.load.start(server, list(command), connections=1, rate=rate, seconds=seconds, keys=keys, priority=PROBE,
+                               list_slow=True)
 
     def growth(self):
         if not self.wanted("growth"):
             return
         count, rate = self.options.growth_keys, 300_000
-        print(f"\nGrowth: from 0 to {count / 1e6:g} M keys at {rate // 1000} k/s, meanwhile 2000 GET per second on one connection;"
-              " and the same\n  with a table that does not grow. Latency in us")
-        for label, binary in self.subjects:
-            with self.server(label, binary) as server:
-                for name, command in (("growing", ["SET", "key:{seq}", VALUE]), ("steady", ["SET", KEY, VALUE])):
+        print(f"\nGrowth: from 0 to {count / 1e6:g} M keys at {rate // 1000} k/s, meanwhile 2000 GET per second on one connection, whose"
+              " latency is shown in us;\n  and the same with a table that does not grow. Servers and load run before all else on their"
+              " cores, where that is allowed. A stall is a\n  time at which a core ran nothing, not even what comes before these. The floor"
+              f" (bench/floor.c) only answers, and touches {FRESH_BYTES} fresh bytes\n  per SET while it grows")
+        floor, growing, steady = build_program("floor"), ("growing", "key:{seq}"), ("steady", KEY)
+        runs = [("floor", floor, ["--fresh", str(FRESH_BYTES)], [growing]), ("floor", floor, [], [steady])]
+        runs += [(label, binary, [], [growing, steady]) for label, binary in self.subjects]
+        for label, binary, settings, phases in runs:
+            with self.server(label, binary, settings=settings, priority=FIRST) as server:
+                for name, key in phases:
                     total = count if name == "growing" else min(count, rate * 10)
-                    load = self.load.start(server, command, connections=10, pipeline=32, requests=total, rate=rate, keys=count)
-                    probe = self.probe(server, total / rate, keys=count)
-                    seen, filled = self.load.finish(probe), self.load.finish(load)
-                    self.keep("growth", f"{label} {name}", probe=seen, writers=filled)
-                    print(f"  {label:6} {name:8} probe p50 {seen['p50_us']:8.0f}  p99 {seen['p99_us']:8.0f}  p99.9 {seen['p999_us']:8.0f}"
-                          f"  worst {seen['max_us']:8.0f}    writers' worst {filled['max_us']:8.0f}"
-                          f"  ({filled['rps'] / 1e3:.0f} k/s)", flush=True)
+                    self.one_growth(server, name, ["SET", key, VALUE], total, rate)
+
+    def one_growth(self, server, name, command, total, rate):
+        label, keys = server.label, self.options.growth_keys
+        if label == "tarn":
+            server.call("CONFIG", "RESETSTAT")
+        watch = MachineWatch(self.load.program, {self.server_core, self.load_core})
+        load = self.load.start(server, command, connections=10, pipeline=32, requests=total, rate=rate, keys=keys,
+                               priority=FIRST)
+        probe = self.probe(server, total / rate, keys=keys)
+        seen, filled = self.load.finish(probe), self.load.finish(load)
+        stalls = watch.stop()
+        own = without_stalls(seen.pop("slow"), stalls)
+        figures = {"own_worst_us": own[0] if own else seen["max_us"], "own_over_5ms": sum(us > 5000 for us in own),
+                   "stalls": len(stalls), "longest_stall_us": max((end - begin for begin, end in stalls), default=0) / 1000}
+        if label == "tarn":
+            figures["longest_turn_us"] = int(server.info("longest_turn_usec"))
+        self.keep("growth", f"{label} {name}", probe=seen, writers=filled, **figures)
+        print(f"  {label:6} {name:8} p50 {seen['p50_us']:7.0f}  p99 {seen['p99_us']:7.0f}  p99.9 {seen['p999_us']:7.0f}"
+              f"  worst {seen['max_us']:8.0f}, over 5 ms {seen['over_5ms']:4} of {seen['requests']}   without the machine's stalls: worst"
+              f" {figures['own_worst_us']:8.0f}, over 5 ms {figures['own_over_5ms']:4}   (longest stall {figures['longest_stall_us']:.0f};"
+              f" {filled['rps'] / 1e3:.0f} k/s" + (f"; longest turn {figures['longest_turn_us']})" if label == "tarn" else ")"),
+              flush=True)
 
     def expiry(self):
         if not self.wanted("expiry"):
@@ -272,7 +373,7 @@ class Bench:
         return watch
 
     def run(self):
-        for section in (self.commands, self.workers, self.memory, self.connections, self.idle, self.growth, self.expiry):
+        for section in (self.commands, self.types, self.type_memory, self.freeing, self.workers, self.memory, self.connections, self.idle, self.growth, self.expiry):
             section()
 
 
@@ -324,7 +425,7 @@ def cpu_name():
 def parse_options():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one round and fewer of everything: to see that it runs")
-    parser.add_argument("--only", metavar="PATTERN", help="rows or sections that match: commands or a command's name, workers, "
+    parser.add_argument("--only", metavar="PATTERN", help="rows or sections that match: commands, types or a row's name, type-memory, freeing, workers, "
                         "memory, connections, idle, growth, expiry")
     parser.add_argument("--rounds", type=int, help="rounds of each command (5)")
     parser.add_argument("--requests", type=int, help="commands in one round at pipeline 32 (1000000); a quarter without")

@@ -9,8 +9,14 @@
  *     -t SECONDS  end after this time
  *     -r N        {rand} is drawn from 0 … N-1 (1000000)
  *     -R N        commands per second in all, evenly spaced; latency then counts from when a command was due, so
- *                 that a stalled server is charged for all that it kept waiting
+ *                 that a stalled server is charged for all that it kept waiting. "own_lag_us" is how late a command
+ *                 went out at worst although a connection was free: that lateness was this program's
  *     -S N        seed
+ *     -l          lists the slow replies of a paced run as well, those of more than 2 ms: [[from, to], …] in ns of the
+ *                 monotonic clock
+ *     -w          watches the machine instead of loading a server: wants to run every half millisecond until stdin ends, and
+ *                 prints when it could not, in the same form. Alone at the highest priority on its core it sees only
+ *                 what takes the core from everybody: the host of a virtual machine, mostly
  *     -i          idle: opens the connections, one PING each, prints "ready", and holds them until stdin ends
  *
  * In an argument stand {rand} for twelve random digits, {seq} for twelve digits counted up from 0, and {num:LOW:HIGH}
@@ -25,6 +31,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -47,7 +54,7 @@ static struct {
 	unsigned connections, pipeline;
 	uint64_t requests, range, seed;
 	double seconds, rate;
-	bool idle;
+	bool idle, watch, list;
 } options = { .host = "127.0.0.1",
 	.port = 6379,
 	.connections = 50,
@@ -76,7 +83,11 @@ static uint64_t now_ns(void) {
 
 enum { STEP_BITS = 6, STEPS = 1 << STEP_BITS, BUCKETS = (64 - STEP_BITS + 1) * STEPS };
 
-static struct { uint64_t counts[BUCKETS], total, sum, max; } latencies;
+static struct {
+	uint64_t counts[BUCKETS], total, sum, max;
+	uint64_t over_5ms;
+	uint64_t own_lag; /* ns: how late a batch went out at worst though a connection was free */
+} latencies;
 
 static unsigned bucket_of(uint64_t ns) {
 	if (ns < STEPS) return (unsigned)ns;
@@ -95,6 +106,7 @@ static void latency_add(uint64_t ns, uint64_t times) {
 	latencies.total += times;
 	latencies.sum += ns * times;
 	if (ns > latencies.max) latencies.max = ns;
+	if (ns > 5000000) latencies.over_5ms += times;
 }
 
 static double latency_us(double part) {
@@ -105,6 +117,42 @@ static double latency_us(double part) {
 			return (double)(bucket_end(i) < latencies.max ? bucket_end(i) : latencies.max) / 1000;
 	}
 	return (double)latencies.max / 1000;
+}
+
+/* Spans of time, for bench.py to compare. */
+
+enum { MAX_SPANS = 200000 };
+static const uint64_t slow_ns = 2000000, watch_step_ns = 500000, stall_ns = 200000;
+
+static struct { uint64_t from, to; } spans[MAX_SPANS];
+static unsigned span_count;
+
+static void span_add(uint64_t from, uint64_t to) {
+	if (span_count == MAX_SPANS) return;
+	spans[span_count].from = from;
+	spans[span_count++].to = to;
+}
+
+static void print_spans(void) {
+	putchar('[');
+	for (unsigned i = 0; i < span_count; i++)
+		printf("%s[%" PRIu64 ", %" PRIu64 "]", i ? ", " : "", spans[i].from, spans[i].to);
+	putchar(']');
+}
+
+static void watch_machine(void) {
+	uint64_t due = now_ns();
+	struct pollfd ends = { .fd = STDIN_FILENO, .events = POLLIN };
+	while (poll(&ends, 1, 0) == 0) {
+		due += watch_step_ns;
+		struct timespec until = { (time_t)(due / 1000000000u), (long)(due % 1000000000u) };
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+		uint64_t now = now_ns();
+		if (now > due + stall_ns) span_add(due, now);
+		if (now > due) due = now;
+	}
+	print_spans();
+	putchar('\n');
 }
 
 /* The request: its bytes, and where its changing digits stand. */
@@ -221,6 +269,7 @@ struct connection {
 	size_t batch_len, sent;
 	unsigned waiting; /* replies to come */
 	uint64_t since;   /* when the batch was written, or was due */
+	uint64_t free_at; /* with a rate: when the last batch was answered */
 	/* The reply that is being read: elements to come, bytes of a bulk to skip, and the line read so far. */
 	int64_t elements;
 	uint64_t skip;
@@ -356,7 +405,9 @@ static bool read_replies(struct connection *c) {
 	if (n <= 0) die("the server closed a connection: %s", n < 0 ? strerror(errno) : "end of stream");
 	unsigned done = count_replies(c, buffer, buffer + n);
 	if (done > c->waiting) die("more replies than requests");
-	if (done > 0) latency_add(now_ns() - c->since, done);
+	uint64_t now = now_ns();
+	if (done > 0) latency_add(now - c->since, done);
+	if (done > 0 && options.list && now - c->since > slow_ns) span_add(c->since, now);
 	c->waiting -= done;
 	return c->waiting == 0 && done > 0;
 }
@@ -435,7 +486,9 @@ static void run_paced(void) {
 		bool over = to_send == 0 || (deadline_ns != 0 && due >= deadline_ns);
 		if (over && free_count == options.connections) break;
 		if (!over && due <= now && free_count > 0) {
-			send_batch(spare[--free_count], due);
+			struct connection *c = spare[--free_count];
+			if (c->free_at <= due && now - due > latencies.own_lag) latencies.own_lag = now - due;
+			send_batch(c, due);
 			batches++;
 			continue;
 		}
@@ -450,7 +503,10 @@ static void run_paced(void) {
 		for (int i = 0; i < n; i++) {
 			struct connection *c = events[i].data.ptr;
 			if (events[i].events & EPOLLOUT) flush_batch(c);
-			if (events[i].events & ~(uint32_t)EPOLLOUT && read_replies(c)) spare[free_count++] = c;
+			if (events[i].events & ~(uint32_t)EPOLLOUT && read_replies(c)) {
+				c->free_at = now_ns();
+				spare[free_count++] = c;
+			}
 		}
 	}
 	free(spare);
@@ -465,7 +521,7 @@ static uint64_t cpu_us(void) {
 
 static void read_options(int argc, char **argv) {
 	int option;
-	while ((option = getopt(argc, argv, "+h:p:s:c:P:n:t:r:R:S:i")) != -1) {
+	while ((option = getopt(argc, argv, "+h:p:s:c:P:n:t:r:R:S:ilw")) != -1) {
 		switch (option) {
 		case 'h': options.host = optarg; break;
 		case 'p': options.port = (uint16_t)atoi(optarg); break;
@@ -478,12 +534,14 @@ static void read_options(int argc, char **argv) {
 		case 'R': options.rate = atof(optarg); break;
 		case 'S': options.seed = strtoull(optarg, NULL, 10); break;
 		case 'i': options.idle = true; break;
+		case 'l': options.list = true; break;
+		case 'w': options.watch = true; break;
 		default: die("the head of bench/load.c says what it takes");
 		}
 	}
 	if (options.connections == 0 || options.pipeline == 0 || options.range == 0)
 		die("-c, -P and -r are at least 1");
-	if (!options.idle && optind == argc) die("no command given");
+	if (!options.idle && !options.watch && optind == argc) die("no command given");
 	if (options.requests == 0 && options.seconds <= 0) die("-n 0 needs -t");
 }
 
@@ -496,6 +554,10 @@ int main(int argc, char **argv) {
 		memcpy(four_digits[i], text, 4);
 	}
 	random_state = (options.seed + 1) * 0x9E3779B97F4A7C15ull;
+	if (options.watch) {
+		watch_machine();
+		return 0;
+	}
 	open_connections();
 	if (options.idle) {
 		hold_idle_connections();
@@ -518,9 +580,14 @@ int main(int argc, char **argv) {
 	       ", \"first_error\": \"%s\", "
 	       "\"load_cpu_us_per_op\": %.4f, \"mean_us\": %.2f, \"p50_us\": %.2f, \"p99_us\": %.2f, \"p999_us\": "
 	       "%.2f, "
-	       "\"max_us\": %.2f}\n",
+	       "\"max_us\": %.2f, \"over_5ms\": %" PRIu64 ", \"own_lag_us\": %.2f",
 		latencies.total, seconds, total / seconds, errors, first_error, (double)(cpu_us() - cpu) / total,
 		(double)latencies.sum / total / 1000, latency_us(0.5), latency_us(0.99), latency_us(0.999),
-		(double)latencies.max / 1000);
+		(double)latencies.max / 1000, latencies.over_5ms, (double)latencies.own_lag / 1000);
+	if (options.list) {
+		printf(", \"slow\": ");
+		print_spans();
+	}
+	puts("}");
 	return errors > 0 ? 3 : 0;
 }

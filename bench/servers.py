@@ -1,4 +1,5 @@
 """Servers and the load generator as the benchmark needs them: started on chosen cores, looked at from outside."""
+import bisect
 import json
 import os
 import resource
@@ -14,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 OPEN_FILES = 65536
 
 
-def build_load():
-    """Compiles bench/load.c when it is newer than its program; the program."""
-    source, program = ROOT / "bench" / "load.c", ROOT / "build" / "bench-load"
+def build_program(name):
+    """Compiles bench/NAME.c when it is newer than its program; the program."""
+    source, program = ROOT / "bench" / f"{name}.c", ROOT / "build" / f"bench-{name}"
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
         program.parent.mkdir(exist_ok=True)
         subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-o", str(program), str(source)], check=True)
@@ -44,23 +45,27 @@ def raise_open_files():
     return OPEN_FILES
 
 
-def prepared(cpus, first_in_line=False):
-    """What a child does before it becomes the program: takes its cores, and with `first_in_line` (a probe) goes before
-    everything else that wants to run there, so that it measures the server and not the generator beside it."""
+# Priorities: before everything ordinary that wants to run on the core, and the probe before those two, so that it measures
+# the server and neither the generator beside it nor what else the machine is doing. Without the right to them: as others.
+ORDINARY, FIRST, PROBE, WATCH = 0, 10, 20, 90
+
+
+def prepared(cpus, priority=ORDINARY):
+    """What a child does before it becomes the program: takes its cores and its priority."""
     def prepare():
         if cpus:
             os.sched_setaffinity(0, cpus)
         raise_open_files()
-        if first_in_line:
+        if priority:
             try:
-                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(20))
+                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
             except PermissionError:
                 pass
     return prepare
 
 
 class Server:
-    def __init__(self, label, binary, port, cpus=None, threads=1, settings=()):
+    def __init__(self, label, binary, port, cpus=None, threads=1, settings=(), priority=ORDINARY):
         self.label, self.binary, self.port = label, binary, port
         version = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout.strip()
         self.version = version
@@ -73,7 +78,7 @@ class Server:
         self.command_line = line + list(settings)
         self.log = open(Path(self.directory) / "log", "w+")
         self.process = subprocess.Popen(self.command_line, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-                                        preexec_fn=prepared(cpus))
+                                        preexec_fn=prepared(cpus, priority))
         self._socket = None
         self._wait_ready()
 
@@ -165,24 +170,57 @@ class Server:
         return now
 
 
+class MachineWatch:
+    """Watches cores for times at which they ran nothing at all, because the host of the virtual machine had taken them."""
+
+    def __init__(self, program, cpus):
+        self.watchers = [subprocess.Popen([program, "-w"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                          preexec_fn=prepared({cpu}, WATCH)) for cpu in sorted(cpus)]
+
+    def stop(self):
+        """[from, to] in ns, ascending, those of all cores united."""
+        stalls = []
+        for span in sorted(span for w in self.watchers for span in json.loads(w.communicate()[0])):
+            if stalls and span[0] <= stalls[-1][1]:
+                stalls[-1][1] = max(stalls[-1][1], span[1])
+            else:
+                stalls.append(list(span))
+        return stalls
+
+
+def without_stalls(slow, stalls):
+    """The slow replies' times in us, less what of each the machine stood still; the longest first."""
+    starts, own = [stall[0] for stall in stalls], []
+    for begin, end in slow:
+        lost, at = 0, max(0, bisect.bisect_right(starts, begin) - 1)
+        while at < len(stalls) and stalls[at][0] < end:
+            lost += max(0, min(end, stalls[at][1]) - max(begin, stalls[at][0]))
+            at += 1
+        own.append((end - begin - lost) / 1000)
+    return sorted(own, reverse=True)
+
+
 class Load:
     """Runs of the load generator."""
 
     def __init__(self, cpus):
-        self.program, self.cpus = build_load(), cpus
+        self.program, self.cpus = build_program("load"), cpus
 
-    def line(self, server, command, connections=50, pipeline=1, requests=0, seconds=0, rate=0, keys=1_000_000, seed=1):
+    def line(self, server, command, connections=50, pipeline=1, requests=0, seconds=0, rate=0, keys=1_000_000, seed=1,
+             list_slow=False):
         line = [self.program, "-p", str(server.port), "-c", str(connections), "-P", str(pipeline), "-n", str(requests),
                 "-r", str(keys), "-S", str(seed)]
         if seconds:
             line += ["-t", str(seconds)]
         if rate:
             line += ["-R", str(rate)]
+        if list_slow:
+            line += ["-l"]
         return line + list(command)
 
-    def start(self, server, command, cpus=None, first_in_line=False, **options):
+    def start(self, server, command, cpus=None, priority=ORDINARY, **options):
         return subprocess.Popen(self.line(server, command, **options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True, preexec_fn=prepared(cpus or self.cpus, first_in_line))
+                                stderr=subprocess.PIPE, text=True, preexec_fn=prepared(cpus or self.cpus, priority))
 
     def finish(self, process):
         out, err = process.communicate()

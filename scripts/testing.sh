@@ -1,16 +1,23 @@
 # The test runs. Sourced by ./dev. Everything is a pytest item, so that pytest's last line counts everything.
 
-# The virtual environment with what tests/requirements.txt names, made anew when that file changes.
+# prepare_venv DIR REQUIREMENTS MODULE: a virtual environment with what that file names, made anew when the file changes or
+# the module cannot be imported.
+prepare_venv() {
+	local dir=$1 requirements=$2 module=$3 wanted
+	wanted=$(sha256sum "$requirements")
+	if [ "$(cat "$dir/.made-from" 2>/dev/null)" = "$wanted" ] && "$dir/bin/python" -c "import $module" 2>/dev/null; then return 0; fi
+	say "making $dir from $requirements"
+	rm -rf "$dir"
+	/usr/bin/python3 -m venv "$dir" </dev/null || die "python3 -m venv failed"
+	"$dir/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements" </dev/null ||
+		die "pip could not install $requirements"
+	printf '%s' "$wanted" >"$dir/.made-from"
+}
+
+# What the tests run in, and, for tutorials that were written for it, redis-py 2 in an environment of its own.
 prepare_python() {
-	local wanted
-	wanted=$(sha256sum tests/requirements.txt)
-	if [ "$(cat .venv/.made-from 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c 'import pytest' 2>/dev/null; then return 0; fi
-	say "making .venv from tests/requirements.txt"
-	rm -rf .venv
-	/usr/bin/python3 -m venv .venv </dev/null || die "python3 -m venv failed"
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt </dev/null ||
-		die "pip could not install tests/requirements.txt"
-	printf '%s' "$wanted" >.venv/.made-from
+	prepare_venv .venv tests/requirements.txt pytest
+	prepare_venv .venv-redis2 tests/requirements-redis2.txt redis
 }
 
 prepare_node() {

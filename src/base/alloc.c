@@ -58,16 +58,6 @@ char *mem_strdup(const char *text) {
 	return memcpy(mem_alloc(bytes), text, bytes);
 }
 
-/* jemalloc's classes: multiples of 8 and 16 up to 128 bytes, then four per doubling. Unit tests hold this against the
- * allocator itself. */
-size_t mem_size_class(size_t bytes) {
-	if (bytes <= 8) return 8;
-	if (bytes <= 128) return (bytes + 15) & ~(size_t)15;
-	unsigned shift = 61u - (unsigned)__builtin_clzl(bytes - 1);
-	size_t step = (size_t)1 << shift;
-	return (bytes + step - 1) & ~(step - 1);
-}
-
 size_t mem_resident_bytes(void) {
 	FILE *f = fopen("/proc/self/statm", "re");
 	if (!f) return 0;

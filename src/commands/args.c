@@ -1,5 +1,7 @@
 #include "commands/args.h"
 
+#include "base/glob.h"
+
 static bool fail_expiry(struct call *c) {
 	reply_errorf(c->reply, ERR_INVALID_EXPIRE_FMT, call_name(c));
 	return false;
@@ -79,5 +81,87 @@ bool args_bit_offset(struct call *c, unsigned arg, unsigned width, uint64_t *off
 		return false;
 	}
 	*offset = value;
+	return true;
+}
+
+/* ---- SSCAN, HSCAN, ZSCAN ---- */
+
+bool args_cursor(struct call *c, unsigned arg, uint64_t *cursor) {
+	*cursor = 0;
+	if (number_parse_u64(c->argv[arg], cursor)) return true;
+	reply_error(c->reply, ERR_CURSOR);
+	return false;
+}
+
+static bool scan_count(struct call *c, unsigned arg, size_t *count) {
+	int64_t given;
+	if (!call_int(c, arg, &given, NULL)) return false;
+	if (given < 1) {
+		call_syntax_error(c);
+		return false;
+	}
+	*count = (size_t)given;
+	return true;
+}
+
+bool args_scan_options(struct call *c, unsigned arg, unsigned words, struct scan_options *options) {
+	*options = (struct scan_options){ .count = 10 };
+	for (; arg < c->argc; arg++) {
+		if (call_word(c, arg, "novalues")) {
+			if (!(words & SCAN_TAKES_NOVALUES)) {
+				reply_error(c->reply, ERR_NOVALUES);
+				return false;
+			}
+			options->no_values = true;
+		} else if (arg + 1 < c->argc && call_word(c, arg, "count")) {
+			if (!scan_count(c, ++arg, &options->count)) return false;
+		} else if (arg + 1 < c->argc && call_word(c, arg, "match")) {
+			options->pattern = c->argv[++arg];
+			/* What matches everything need not be asked. */
+			if (slice_equal(options->pattern, SLICE_LITERAL("*"))) options->pattern.ptr = NULL;
+		} else {
+			call_syntax_error(c);
+			return false;
+		}
+	}
+	return true;
+}
+
+bool args_scan_wants(const struct scan_options *options, struct slice element) {
+	return !options->pattern.ptr || glob_match(options->pattern, element, GLOB_CASE);
+}
+
+void args_scan_reply(struct call *c, uint64_t cursor) {
+	char text[NUMBER_I64_MAX_CHARS + 1];
+	reply_array(c->reply, 2);
+	reply_bulk(c->reply, text, number_format_u64(text, cursor));
+}
+
+/* ---- LMPOP, ZMPOP ---- */
+
+static bool read_above_zero(struct call *c, unsigned arg, int64_t *value, const char *error) {
+	if (number_parse_i64(c->argv[arg], value) && *value > 0) return true;
+	reply_error(c->reply, error);
+	return false;
+}
+
+bool args_pop_options(
+	struct call *c, unsigned arg, const char *first, const char *second, struct pop_options *options) {
+	int64_t keys, count = 1;
+	if (!read_above_zero(c, arg, &keys, "ERR numkeys should be greater than 0")) return false;
+	unsigned where = keys < c->argc - arg - 1 ? arg + 1 + (unsigned)keys : c->argc;
+	bool is_second = call_word(c, where, second);
+	bool known = is_second || call_word(c, where, first);
+	bool counted = known && call_word(c, where + 1, "COUNT") && where + 2 < c->argc;
+	if (!known || (where + 1 < c->argc && !counted)) {
+		call_syntax_error(c);
+		return false;
+	}
+	if (counted && !read_above_zero(c, where + 2, &count, "ERR count should be greater than 0")) return false;
+	if (counted && where + 3 < c->argc) {
+		call_syntax_error(c);
+		return false;
+	}
+	*options = (struct pop_options){ (unsigned)keys, is_second, (size_t)count };
 	return true;
 }

@@ -1,4 +1,4 @@
-/* Readers of arguments that several commands share: expiry options, bit offsets.
+/* Readers of arguments that several commands share: expiry options, cursors, popping, bit offsets.
  *
  * A reader that fails has written the error reply; the handler returns. */
 #ifndef TARN_COMMANDS_ARGS_H
@@ -60,6 +60,42 @@ __attribute__((warn_unused_result)) bool args_expiry_value(
 static inline bool args_expiry_is_past(const struct call *c, int64_t at_ms) {
 	return at_ms <= c->view->now_ms && !(c->view->flags & VIEW_KEEP_EXPIRED);
 }
+
+/* ---- SSCAN, HSCAN, ZSCAN ---- */
+
+struct scan_options {
+	struct slice pattern; /* ptr NULL: none */
+	size_t count;         /* about so many elements per call */
+	bool no_values;
+};
+
+/* Which words beside MATCH and COUNT a command knows. */
+enum scan_words { SCAN_TAKES_NOVALUES = 1 << 0 };
+
+/* Reads argument `arg` as a cursor: any unsigned 64-bit number, nothing for 0. Comes before the look at the key. */
+__attribute__((warn_unused_result)) bool args_cursor(struct call *c, unsigned arg, uint64_t *cursor);
+
+/* Reads the options from argument `arg` on. Comes behind the look at the key: they are not read for a missing one. */
+__attribute__((warn_unused_result)) bool args_scan_options(
+	struct call *c, unsigned arg, unsigned words, struct scan_options *options);
+
+/* Whether an element (a field, a member) is wanted. */
+bool args_scan_wants(const struct scan_options *options, struct slice element);
+
+/* The reply's head: the array of two and the next cursor. The array of elements follows. */
+void args_scan_reply(struct call *c, uint64_t cursor);
+
+/* ---- LMPOP, ZMPOP and their blocking forms: numkeys key … <first | second> [COUNT count] ---- */
+
+struct pop_options {
+	unsigned keys; /* they stand behind numkeys */
+	bool second;   /* the second of the two words was said: RIGHT, MAX */
+	size_t count;
+};
+
+/* Reads them from numkeys at `arg` on, to the end. Comes before the look at any key. */
+__attribute__((warn_unused_result)) bool args_pop_options(
+	struct call *c, unsigned arg, const char *first, const char *second, struct pop_options *options);
 
 /* ---- Bits ---- */
 

@@ -92,7 +92,7 @@ void cmd_bitcount(struct call *c) {
 	struct slice value;
 	uint64_t first, last;
 
-	if (!call_read_string(c, &key, &value, scratch) || !bitcount_range_read(c, &range)) return;
+	if (!bitcount_range_read(c, &range) || !call_read_string(c, &key, &value, scratch)) return;
 	/* Ends before the string move to its first element, so that "-100 -90" means that one in Redis; but not where they
 	 * are the wrong way round. BITPOS knows no such exception. */
 	bool reversed = range.start < 0 && range.end < 0 && range.start > range.end;
@@ -128,7 +128,7 @@ void cmd_bitpos(struct call *c) {
 		return;
 	}
 	struct key key = call_key(c, 1);
-	if (!call_read_string(c, &key, &value, scratch) || !bitpos_range_read(c, &range)) return;
+	if (!bitpos_range_read(c, &range) || !call_read_string(c, &key, &value, scratch)) return;
 	if (!value.ptr) {
 		/* A missing key is an endless row of zeros. */
 		reply_int(c->reply, bit ? -1 : 0);

@@ -96,13 +96,25 @@ enum { CLASS_ANY = -1 };
 /* Which clients a LIST or KILL means. */
 struct filter {
 	int class;           /* enum client_class, or CLASS_ANY */
-	const uint64_t *ids; /* NULL: any */
+	const uint64_t *ids; /* ascending; NULL: any */
 	size_t id_count;
 	struct slice addr, laddr, user; /* ptr NULL: any */
 	int64_t max_age_s;              /* 0: any */
 	bool skip_me;
 	bool never; /* a class that nobody is in */
 };
+
+static int compare_ids(const void *a, const void *b) {
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+/* So that each of many clients is looked up among many IDs and not compared with all: this runs under the world. */
+static void set_ids(struct filter *f, uint64_t *ids, size_t count) {
+	if (count > 1) qsort(ids, count, sizeof(ids[0]), compare_ids);
+	f->ids = ids;
+	f->id_count = count;
+}
 
 static bool is_wanted(const struct filter *f, const struct client *who, const struct client *me) {
 	if (f->never || (f->skip_me && who == me)) return false;
@@ -111,10 +123,7 @@ static bool is_wanted(const struct filter *f, const struct client *who, const st
 	if (f->laddr.ptr && !slice_equal(f->laddr, slice_of_cstr(who->local))) return false;
 	if (f->user.ptr && !slice_equal(f->user, slice_of_cstr(who->user))) return false;
 	if (f->max_age_s && (me->worker->now_ms - who->created_ms) / 1000 < f->max_age_s) return false;
-	if (!f->ids) return true;
-	for (size_t i = 0; i < f->id_count; i++)
-		if (f->ids[i] == who->id) return true;
-	return false;
+	return !f->ids || bsearch(&who->id, f->ids, f->id_count, sizeof(f->ids[0]), compare_ids) != NULL;
 }
 
 static bool read_class(struct call *c, struct slice name, struct filter *f) {
@@ -187,8 +196,7 @@ void cmd_client_list(struct call *c) {
 	} else if (c->argc > 3 && call_word(c, 2, "id")) {
 		ids = read_ids(c, 3, c->argc);
 		if (!ids) return;
-		f.ids = ids;
-		f.id_count = c->argc - 3;
+		set_ids(&f, ids, c->argc - 3);
 	} else if (c->argc != 2) {
 		call_syntax_error(c);
 		return;
@@ -226,22 +234,26 @@ static void kill_by_address(struct call *c) {
 	mem_free(l.found);
 }
 
-static bool read_id(struct call *c, unsigned *arg, struct filter *f, uint64_t **ids) {
+struct id_list {
+	uint64_t *ids;
+	size_t count;
+};
+
+static bool read_id(struct call *c, unsigned *arg, struct id_list *list) {
 	/* Several numbers may follow one ID. */
 	unsigned end = *arg + 1;
 	int64_t ignored;
 	while (end < c->argc && number_parse_i64(c->argv[end], &ignored)) end++;
 	if (end == *arg + 1) end++;
+	list->ids = mem_realloc(list->ids, (list->count + end - *arg - 1) * sizeof(list->ids[0]));
 	for (unsigned i = *arg + 1; i < end; i++) {
 		int64_t id;
 		if (!number_parse_i64(c->argv[i], &id) || id < 1) {
 			reply_error(c->reply, "ERR client-id should be greater than 0");
 			return false;
 		}
-		*ids = mem_realloc(*ids, (f->id_count + 1) * sizeof(**ids));
-		(*ids)[f->id_count++] = (uint64_t)id;
+		list->ids[list->count++] = (uint64_t)id;
 	}
-	f->ids = *ids;
 	*arg = end - 2;
 	return true;
 }
@@ -265,7 +277,7 @@ static bool read_max_age(struct call *c, unsigned arg, struct filter *f) {
 	return false;
 }
 
-static bool read_kill_filter(struct call *c, struct filter *f, uint64_t **ids) {
+static bool read_kill_filter(struct call *c, struct filter *f, struct id_list *list) {
 	for (unsigned i = 2; i < c->argc; i += 2) {
 		if (i + 1 >= c->argc) {
 			call_syntax_error(c);
@@ -273,7 +285,7 @@ static bool read_kill_filter(struct call *c, struct filter *f, uint64_t **ids) {
 		}
 		struct slice value = c->argv[i + 1];
 		if (call_word(c, i, "id")) {
-			if (!read_id(c, &i, f, ids)) return false;
+			if (!read_id(c, &i, list)) return false;
 		} else if (call_word(c, i, "type")) {
 			if (!read_class(c, value, f)) return false;
 		} else if (call_word(c, i, "addr")) {
@@ -305,14 +317,15 @@ void cmd_client_kill(struct call *c) {
 		return;
 	}
 	struct filter f = { .class = CLASS_ANY, .skip_me = true };
-	uint64_t *ids = NULL;
-	if (read_kill_filter(c, &f, &ids)) {
+	struct id_list list = { 0 };
+	if (read_kill_filter(c, &f, &list)) {
+		if (list.ids) set_ids(&f, list.ids, list.count);
 		struct listing l = find_clients(c, &f);
 		for (size_t i = 0; i < l.count; i++) kill_client(c, l.found[i]);
 		reply_int(c->reply, (int64_t)l.count);
 		mem_free(l.found);
 	}
-	mem_free(ids);
+	mem_free(list.ids);
 }
 
 /* ---- PAUSE ---- */
@@ -351,8 +364,12 @@ void cmd_client_unpause(struct call *c) {
 
 void cmd_client_help(struct call *c) {
 	static const char *const lines[] = {
+		"CACHING (YES|NO)",
+		"    Whether the keys of the next command are cached, where tracking is OPTIN or OPTOUT.",
 		"GETNAME",
 		"    The name of this connection.",
+		"GETREDIR",
+		"    The connection that hears of changes in place of this one; 0: none, -1: not tracking.",
 		"ID",
 		"    The number of this connection.",
 		"INFO",
@@ -381,6 +398,12 @@ void cmd_client_help(struct call *c) {
 		"    What library this connection belongs to.",
 		"SETNAME <name>",
 		"    Gives this connection a name.",
+		"TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] [NOLOOP]",
+		"    Whether this connection hears of changes of the keys that it has read.",
+		"TRACKINGINFO",
+		"    How it does.",
+		"UNBLOCK <client-id> [TIMEOUT|ERROR]",
+		"    Ends the wait of a blocked connection, as if its time were over or with an error.",
 		"UNPAUSE",
 		"    Ends a pause.",
 		NULL,

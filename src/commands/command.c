@@ -54,7 +54,7 @@ static void reply_spec_head(struct reply *r, const char *type, size_t pairs) {
 }
 
 static void reply_begin_search(struct reply *r, const struct key_spec *spec) {
-	switch (spec->begin) {
+	switch (spec->shown_unknown ? KEY_BEGIN_UNKNOWN : spec->begin) {
 	case KEY_BEGIN_INDEX:
 		reply_spec_head(r, "index", 1);
 		reply_cstr_int(r, "index", spec->begin_index);
@@ -70,7 +70,7 @@ static void reply_begin_search(struct reply *r, const struct key_spec *spec) {
 }
 
 static void reply_find_keys(struct reply *r, const struct key_spec *spec) {
-	switch (spec->find) {
+	switch (spec->shown_unknown ? KEY_FIND_UNKNOWN : spec->find) {
 	case KEY_FIND_RANGE:
 		reply_spec_head(r, "range", 3);
 		reply_cstr_int(r, "lastkey", spec->last);

@@ -8,7 +8,13 @@
 #include "server/transaction.h"
 
 void cmd_ping(struct call *c) {
-	if (c->argc > 2)
+	const struct subscriber *subscriber = &c->client->subscriber;
+	if (c->argc <= 2 && c->client->proto == 2 && subscriber_is_one(subscriber)) {
+		/* In RESP2 a subscriber must be able to tell this from a message. */
+		reply_array(c->reply, 2);
+		reply_cstr(c->reply, "pong");
+		reply_slice(c->reply, c->argc == 2 ? c->argv[1] : slice_of("", 0));
+	} else if (c->argc > 2)
 		reply_errorf(c->reply, "ERR wrong number of arguments for '%s' command", call_name(c));
 	else if (c->argc == 2)
 		reply_slice(c->reply, c->argv[1]);
@@ -168,6 +174,8 @@ void cmd_hello(struct call *c) {
 void cmd_reset(struct call *c) {
 	struct client *me = c->client;
 	monitor_remove(me);
+	pubsub_forget(me);
+	tracking_stop(me);
 	transaction_end(me);
 	me->flags &= ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT | CLIENT_NO_EVICT |
 				 CLIENT_NO_TOUCH);

@@ -13,6 +13,7 @@
 #include "commands/generated/command_handlers.h"
 #include "server/server.h"
 #include "server/transaction.h"
+#include "store/entry_serial.h"
 
 void debug_take_world(struct call *c) {
 	if (transaction_runs(c->client)) return; /* which has it already */
@@ -63,17 +64,14 @@ static void debug_set_active_expire(struct call *c) {
 
 /* ---- Keys ---- */
 
-/* What the value would take in an RDB file, before compression. */
-static size_t serialized_len(const struct entry *e) {
-	if (entry_type(e) != VALUE_STRING) return 0;
-	size_t len = entry_string_len(e);
-	if (entry_encoding(e) == STRING_INT) {
-		int64_t n = entry_int(e);
-		if (n >= INT8_MIN && n <= INT8_MAX) return 2;
-		if (n >= INT16_MIN && n <= INT16_MAX) return 3;
-		if (n >= INT32_MIN && n <= INT32_MAX) return 5;
-	}
-	return len + (len < 1 << 6 ? 1 : len < 1 << 14 ? 2 : len <= UINT32_MAX ? 5 : 9);
+/* What the value takes in an RDB file. */
+static size_t serialized_len(const struct call *c, const struct entry *e) {
+	struct buffer bytes = { 0 };
+	struct serial_writer w = { &bytes, c->worker->server->config->values.rdbcompression ? SERIAL_COMPRESS : 0 };
+	entry_save(&w, e);
+	size_t len = bytes.len;
+	buffer_release(&bytes);
+	return len;
 }
 
 static void describe_entry(void *context, const struct entry *e) {
@@ -83,7 +81,7 @@ static void describe_entry(void *context, const struct entry *e) {
 	char text[256];
 	snprintf(text, sizeof(text),
 		"Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%lld lru_seconds_idle:%lld",
-		(const void *)e, entry_encoding_name(e), serialized_len(e),
+		(const void *)e, entry_encoding_name(e), serialized_len(c, e),
 		(long long)((c->view->now_ms / 1000 - idle) & LRU_CLOCK_MASK), (long long)idle);
 	reply_status(c->reply, text);
 }

@@ -82,13 +82,9 @@ static bool read_scan_options(struct call *c, struct scan *s) {
 }
 
 void cmd_scan(struct call *c) {
-	uint64_t cursor = 0;
+	uint64_t cursor;
 	struct scan s = { 0 };
-	/* An empty cursor is 0, for strtoul's sake. */
-	if (c->argv[1].len > 0 && !number_parse_u64(c->argv[1], &cursor)) {
-		reply_error(c->reply, ERR_CURSOR);
-		return;
-	}
+	if (!args_cursor(c, 1, &cursor)) return;
 	if (!read_scan_options(c, &s)) return;
 	cursor = store_scan(c->view, cursor, s.count, scan_key, &s);
 	char text[NUMBER_I64_MAX_CHARS + 1];

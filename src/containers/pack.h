@@ -66,7 +66,10 @@ void pack_free(struct pack *pack); /* NULL is fine */
 enum pack_depth { PACK_SHALLOW, PACK_DEEP };
 bool pack_validate(const void *bytes, size_t len, enum pack_depth depth);
 
-size_t pack_bytes(const struct pack *pack);     /* O(1) */
+static inline size_t pack_bytes(const struct pack *pack) { /* O(1) */
+	const uint8_t *total = pack->_total;
+	return (size_t)total[0] | (size_t)total[1] << 8 | (size_t)total[2] << 16 | (size_t)total[3] << 24;
+}
 size_t pack_count(const struct pack *pack);     /* entries; O(1) below 65535 of them */
 bool pack_is_empty(const struct pack *pack);    /* O(1) */
 struct slice pack_raw(const struct pack *pack); /* the bytes, for RDB; valid until the pack changes */
@@ -96,6 +99,11 @@ static inline bool pack_value_is_int(struct pack_value value) {
 	return value.text.ptr == NULL;
 }
 
+/* Reads the entry at *at and those that follow, up to `most`; how many. *at is then the one behind them, or 0. */
+size_t pack_read(const struct pack *pack, size_t *at, struct pack_value *values, size_t most);
+/* The same towards the front. */
+size_t pack_read_back(const struct pack *pack, size_t *at, struct pack_value *values, size_t most);
+
 /* The entry as bytes; an integer is printed to `scratch`. Valid until the pack changes or `scratch` goes. */
 struct slice pack_text(const struct pack *pack, size_t at, char scratch[static PACK_SCRATCH_BYTES]);
 /* The length of pack_text. */
@@ -115,6 +123,8 @@ void pack_append(struct pack **pack, struct slice value);
 void pack_append_int(struct pack **pack, int64_t value);
 /* The same as one pack_append after another, with one allocation. */
 void pack_append_many(struct pack **pack, const struct slice *values, size_t count);
+/* The same for values of both kinds: those whose `text.ptr` is NULL are numbers. */
+void pack_append_values(struct pack **pack, const struct pack_value *values, size_t count);
 void pack_prepend(struct pack **pack, struct slice value);
 void pack_prepend_int(struct pack **pack, int64_t value);
 

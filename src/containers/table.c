@@ -7,8 +7,9 @@
 #include "base/random.h"
 
 /* A bucket is split when there are more than GROW_LOAD items per bucket and the last one merged below SHRINK_LOAD. Six of
- * nine keeps overflow rare although unsplit buckets carry up to twice the load of split ones. */
-enum { GROW_LOAD = 6, SHRINK_LOAD = 3, PAGE_BYTES = 4096, LAST_SLOT = TABLE_BUCKET_SLOTS - 1 };
+ * nine keeps overflow rare although unsplit buckets carry up to twice the load of split ones. With four, a table whose items
+ * double and halve again comes back to its size; each step nearer to six costs whoever removes and adds in turns. */
+enum { GROW_LOAD = 6, SHRINK_LOAD = 4, PAGE_BYTES = 4096, LAST_SLOT = TABLE_BUCKET_SLOTS - 1 };
 /* All levels full; beyond that, chains grow. */
 enum { MAX_BUCKETS = 1 << (TABLE_FIRST_LEVEL_BITS + TABLE_LEVELS - 1) };
 
@@ -76,6 +77,28 @@ static void drop_last_bucket(struct table *t) {
 	uintptr_t at = (uintptr_t)t->_level[level] + offset;
 	if (at % PAGE_BYTES == 0 && level_bytes(level) - offset >= PAGE_BYTES)
 		madvise((void *)at, PAGE_BYTES, MADV_DONTNEED);
+}
+
+/* The lowest level that no bucket is in. Between the two loads lies half as many items again: a table that breathes by less
+ * does not ask for the same level again and again. */
+static unsigned first_spare(const struct table *t) {
+	return level_of(t->_buckets - 1) + 1;
+}
+
+bool table_has_spare(const struct table *t) {
+	if (t->_buckets == 0) return false;
+	unsigned level = first_spare(t);
+	return level < TABLE_LEVELS && t->_level[level];
+}
+
+unsigned table_take_spare(struct table *t, void *spare[static TABLE_LEVELS]) {
+	unsigned count = 0;
+	if (t->_buckets == 0) return 0;
+	for (unsigned level = first_spare(t); level < TABLE_LEVELS && t->_level[level]; level++) {
+		spare[count++] = t->_level[level];
+		t->_level[level] = NULL;
+	}
+	return count;
 }
 
 /* ---- Chains ---- */
@@ -172,6 +195,14 @@ static void merge_last(struct table *t) {
 
 /* ---- Operations ---- */
 
+void table_reserve(struct table *t, size_t count) {
+	assert(t->_count == 0);
+	size_t buckets = count / GROW_LOAD + (count % GROW_LOAD > 0);
+	if (buckets > MAX_BUCKETS) buckets = MAX_BUCKETS;
+	if (t->_buckets == 0) t->_mask = 1;
+	while (t->_buckets < buckets) append_bucket(t);
+}
+
 void table_insert(struct table *t, uint64_t hash, void *item, table_hash_fn *hash_of) {
 	if (t->_buckets == 0) {
 		t->_mask = 1;
@@ -211,8 +242,8 @@ __attribute__((no_sanitize("thread"))) void table_prefetch(const struct table *t
 	__builtin_prefetch((const void *)(base + (index - level_begin(level)) * sizeof(struct table_bucket)));
 }
 
-/* Racy on purpose too. The bucket's memory stays mapped until the table is released, which happens under the world only;
- * stale or torn slots make a useless prefetch. */
+/* Racy on purpose too. The bucket's memory stays mapped until the table is released or trimmed, which happens under the world
+ * only; stale or torn slots make a useless prefetch. */
 __attribute__((no_sanitize("thread"))) void table_prefetch_items(const struct table *t, uint64_t hash) {
 	const volatile struct table *now = t;
 	uint32_t mask = now->_mask, index = index_in(mask, now->_buckets, hash);
@@ -262,6 +293,20 @@ void table_each(const struct table *t, table_visit_fn *visit, void *context) {
 	for (uint32_t i = 0; i < t->_buckets; i++) visit_chain(table__bucket(t, i), visit, context);
 }
 
+size_t table_walk(const struct table *t, struct table_walk *walk, void **items, size_t room) {
+	for (size_t count = 0;; walk->_used &= walk->_used - 1) {
+		while (walk->_used == 0) {
+			const struct table_bucket *b = walk->_bucket ? table__next(walk->_bucket) : NULL;
+			if (!b && walk->_next == t->_buckets) return count;
+			if (!b) b = table__bucket(t, walk->_next++);
+			walk->_bucket = b;
+			walk->_used = used_slots(b);
+		}
+		if (count == room) return count;
+		items[count++] = table__item(walk->_bucket, (unsigned)__builtin_ctz(walk->_used));
+	}
+}
+
 static unsigned chain_count(const struct table_bucket *b) {
 	unsigned count = 0;
 	for (; b; b = table__next(b)) count += (unsigned)__builtin_popcount(used_slots(b));
@@ -297,11 +342,14 @@ void table_release(struct table *t) {
 	memset(t, 0, sizeof(*t));
 }
 
+/* Levels are powers of two, which are size classes, and level j is as large as all below it together. They come one after
+ * the other, and there may be more than the buckets need now. */
 size_t table_memory(const struct table *t) {
 	size_t bytes = t->_overflow * sizeof(struct table_bucket);
-	for (unsigned level = 0; level < TABLE_LEVELS; level++)
-		if (t->_level[level]) bytes += mem_size_class(level_bytes(level));
-	return bytes;
+	if (t->_buckets == 0) return bytes;
+	unsigned last = level_of(t->_buckets - 1);
+	while (last + 1 < TABLE_LEVELS && t->_level[last + 1]) last++;
+	return bytes + (level_bytes(0) << last);
 }
 
 const char *table_check(const struct table *t, table_hash_fn *hash_of) {

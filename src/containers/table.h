@@ -133,8 +133,11 @@ static inline __attribute__((always_inline)) struct table_place table_find(
 void table_prefetch(const struct table *t, uint64_t hash);
 
 /* Second step, some time later: fetches the items whose tag fits. Reads the bucket, whose memory stays mapped for as long
- * as the table is not released. A hint as well. */
+ * as the table is not released and its spare memory not taken. A hint as well. */
 void table_prefetch_items(const struct table *t, uint64_t hash);
+
+/* Room for `count` items in an empty table, so that nothing is split on the way there. O(count). */
+void table_reserve(struct table *t, size_t count);
 
 /* Adds an item that is not there yet. */
 void table_insert(struct table *t, uint64_t hash, void *item, table_hash_fn *hash_of);
@@ -145,6 +148,11 @@ void table_replace(struct table_place place, void *item);
 /* Takes the item out and may merge a bucket. The item itself is the caller's. */
 void table_remove(struct table *t, struct table_place place);
 
+/* A table that shrinks keeps its levels, since a hint from another thread may be reading there. When no such hint can be under
+ * way the caller may take those that are not reached any more, and frees each with mem_free; how many. */
+bool table_has_spare(const struct table *t);
+unsigned table_take_spare(struct table *t, void *spare[static TABLE_LEVELS]);
+
 /* Visits the items of one step of the cursor; returns the next cursor, 0 at the end. Items that are there from the first
  * step to the last are visited at least once, through any number of splits and merges: the cursor counts with its bits
  * reversed, so that what is visited stays visited when a bucket is split or merged. `visit` must not change the table.
@@ -153,6 +161,16 @@ uint64_t table_scan(const struct table *t, uint64_t cursor, table_visit_fn *visi
 
 /* Visits each item once. `visit` may free it, if nothing else is done with the table but table_release. */
 void table_each(const struct table *t, table_visit_fn *visit, void *context);
+
+/* The same for a caller that takes them in batches, to prefetch them or to stop early: puts the next items, `room` at
+ * most, into `items` and returns how many, 0 at the end. All zero begins. The table must not change meanwhile. */
+struct table_walk {
+	/* Private. */
+	const struct table_bucket *_bucket;
+	uint32_t _next;
+	unsigned _used; /* a bit per slot of _bucket that is still to come */
+};
+size_t table_walk(const struct table *t, struct table_walk *walk, void **items, size_t room);
 
 /* A uniformly chosen item; NULL when empty. */
 void *table_random(const struct table *t);

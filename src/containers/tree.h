@@ -57,9 +57,9 @@ struct tree {
 	size_t _weight; /* of all records */
 	size_t _bytes;  /* of all nodes, as mem_size_class */
 	uint16_t _record_bytes;
-	uint16_t _leaf_room;  /* records that a leaf has room for when there are several */
-	uint8_t _weight_at;   /* where in the record its weight is, or TREE__NO_WEIGHTS */
-	uint8_t _height;      /* inner levels above the leaves */
+	uint16_t _leaf_room; /* records that a leaf has room for when there are several */
+	uint8_t _weight_at;  /* where in the record its weight is, or TREE__NO_WEIGHTS */
+	uint8_t _height;     /* inner levels above the leaves */
 };
 
 /* Where a record lies, or, behind the last one, the end. Valid until the tree changes by another call than one that
@@ -189,13 +189,12 @@ static inline bool tree_prev(const struct tree *t, struct tree_place *place) {
 __attribute__((always_inline)) static inline size_t tree__search(const unsigned char *records, size_t count,
 	size_t record_bytes, tree_compare_fn *compare, const void *key, int bound) {
 	size_t low = 0;
-	while (count > 0) {
-		size_t half = (count + 1) / 2;
-		bool before = compare(records + (low + half - 1) * record_bytes, key) < bound;
-		low += before ? half : 0;
-		count = before ? count - half : half - 1;
+	while (count > 1) {
+		size_t half = count / 2;
+		low += compare(records + (low + half - 1) * record_bytes, key) < bound ? half : 0;
+		count -= half;
 	}
-	return low;
+	return low + (count > 0 && compare(records + low * record_bytes, key) < bound);
 }
 
 __attribute__((always_inline)) static inline void tree__prefetch(const void *node, size_t bytes) {
@@ -208,10 +207,11 @@ __attribute__((always_inline)) static inline void tree__seek(
 	void *node = t->_root;
 	for (unsigned level = 0; level < t->_height; level++) {
 		struct tree_inner *inner = node;
-		size_t child = tree__search(inner->keys + record_bytes, inner->count - 1, record_bytes, compare, key, bound);
+		size_t child =
+			tree__search(inner->keys + record_bytes, inner->count - 1, record_bytes, compare, key, bound);
 		place->_path[level] = (struct tree_step){ inner, child };
 		node = inner->children[child];
-		tree__prefetch(node, 512);
+		tree__prefetch(node, 1024);
 	}
 	struct tree_leaf *leaf = node;
 	place->_leaf = leaf;

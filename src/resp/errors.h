@@ -9,6 +9,7 @@
 #define ERR_OUT_OF_RANGE "ERR index out of range"
 #define ERR_NOT_INTEGER "ERR value is not an integer or out of range"
 #define ERR_NOT_INT32 "ERR value is out of range, value must between -2147483648 and 2147483647"
+#define ERR_NOT_LONG "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
 #define ERR_NOT_FLOAT "ERR value is not a valid float"
 #define ERR_NOT_POSITIVE "ERR value is out of range, must be positive"
 #define ERR_OVERFLOW "ERR increment or decrement would overflow"
@@ -31,5 +32,7 @@
 	"a local "                                                                                                     \
 	"connection, otherwise you need to set this option in the configuration file, and then restart the server."
 #define ERR_CURSOR "ERR invalid cursor"
+#define ERR_REPLY_TOO_LONG "ERR the reply would be longer than proto-max-bulk-len"
+#define ERR_NOVALUES "ERR NOVALUES option can only be used in HSCAN"
 
 #endif

@@ -17,6 +17,21 @@ struct key call_key(struct call *c, unsigned arg) {
 	return key_of(name);
 }
 
+unsigned call_row(struct call *c, unsigned arg, struct slice *args, unsigned max) {
+	struct worker *w = c->worker;
+	if (!c->_item || c->_key_count != 1) return 0;
+	unsigned at = (unsigned)(c->_item - w->batch), count = 0;
+	if (at < w->row_end) return 0;
+	for (; at < w->batch_count && count < max; at++) {
+		const struct batch_item *item = &w->batch[at];
+		if (item->key_count != 1 || w->key_slots[item->first_key].hash != c->_keys[0].hash) break;
+		if (arg >= item->request.argc) break;
+		args[count++] = item->request.argv[arg];
+	}
+	w->row_end = at;
+	return count;
+}
+
 bool call_int(struct call *c, unsigned arg, int64_t *value, const char *error) {
 	if (number_parse_i64(c->argv[arg], value)) return true;
 	reply_error(c->reply, error ? error : ERR_NOT_INTEGER);

@@ -15,6 +15,7 @@
 struct command; /* server/command.h: the declaration, generated */
 struct client;  /* server/client.h: for connection and server commands only */
 struct worker;
+struct batch_item;
 
 enum { CALL_INLINE_KEYS = 16 };
 
@@ -35,12 +36,19 @@ struct call {
 		uint32_t arg;
 		uint32_t shard;
 	} * _keys;
+	const struct batch_item *_item; /* of the worker's batch; NULL: this call is none of it */
 };
 
 typedef void command_handler(struct call *c);
 
 /* The key that argument `arg` names, with the hash that the dispatcher computed already. */
 struct key call_key(struct call *c, unsigned arg);
+
+/* Argument `arg` of this call and of those right behind it in the client's pipeline that name the same single key: up to
+ * `max`, into `args`; how many. 0 when an earlier call of that row was told already. A hint, for a handler that has found a
+ * big value and fetches ahead what the row will touch, so that the cache misses overlap; another client's command may come
+ * in between. */
+unsigned call_row(struct call *c, unsigned arg, struct slice *args, unsigned max);
 
 /* "-ERR unknown subcommand …" and arity errors are the dispatcher's; these are for handlers. */
 static inline void call_syntax_error(struct call *c) {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/socket.h"
+#include "server/blocking.h"
 #include "server/server.h"
 #include "server/transaction.h"
 
@@ -71,6 +72,13 @@ static void drop_output(struct client *c) {
 	c->out_bytes = c->out_count = c->out_sent = 0;
 }
 
+static void forget_pushed(struct client *c) {
+	if (!(c->flags & CLIENT_PUSHED)) return;
+	*c->pushed_at = c->next_pushed;
+	if (c->next_pushed) c->next_pushed->pushed_at = c->pushed_at;
+	c->flags &= ~(uint32_t)CLIENT_PUSHED;
+}
+
 void client_free(struct client *c) {
 	struct worker *w = c->worker;
 	if (c->prev)
@@ -87,6 +95,10 @@ void client_free(struct client *c) {
 	transaction_end(c);
 	drop_output(c);
 	buffer_release(&c->in);
+	blocking_forget(c);
+	pubsub_forget(c);
+	tracking_forget(c);
+	forget_pushed(c);
 	mem_free(c->name);
 	mem_free(c->lib_name);
 	mem_free(c->lib_ver);
@@ -128,6 +140,8 @@ void client_watch(struct client *c) {
 	uint32_t events = c->flags & CLIENT_WANTS_WRITE ? POLLER_WRITE : 0;
 	if (c->flags & CLIENT_PAUSED)
 		events |= POLLER_HANGUP;
+	else if (c->flags & CLIENT_INPUT_WAITS)
+		events |= POLLER_HANGUP;
 	else if (!(c->flags & CLIENT_CLOSE_AFTER_REPLY))
 		events |= POLLER_READ;
 	poller_change(&c->worker->poller, c->fd, events, c);
@@ -157,7 +171,9 @@ static void append_bytes(struct client *c, const char *at, size_t len) {
 		buffer_append(&c->out_last->bytes, at, len);
 	} else {
 		struct buffer fresh = { 0 };
-		buffer_reserve(&fresh, len > CHUNK_BYTES ? len : CHUNK_BYTES);
+		/* The first piece is small: a message to a thousand subscribers makes a thousand of them. */
+		size_t room = c->out_bytes < CHUNK_BYTES ? c->out_bytes : CHUNK_BYTES;
+		buffer_reserve(&fresh, len > room ? len : room);
 		buffer_append(&fresh, at, len);
 		append_chunk(c, fresh);
 	}
@@ -251,13 +267,37 @@ bool client_flush(struct client *c) {
 }
 
 void client_push(struct client *c, struct slice bytes) {
+	struct worker *w = c->worker;
+	if (c->flags & (CLIENT_CLOSE_NOW | CLIENT_CLOSE_AFTER_REPLY)) return;
+	if (c == w->current) {
+		/* Its replies are still in the worker's hand. */
+		buffer_append_slice(w->current_call ? &w->pushes : &w->out, bytes);
+		w->after |= AFTER_PUSH;
+		return;
+	}
 	append_bytes(c, bytes.ptr, bytes.len);
 	client_check_output(c);
+	if (c->flags & CLIENT_PUSHED) return;
+	c->flags |= CLIENT_PUSHED;
+	c->next_pushed = w->pushed;
+	c->pushed_at = &w->pushed;
+	if (w->pushed) w->pushed->pushed_at = &c->next_pushed;
+	w->pushed = c;
+}
+
+void client_flush_pushed(struct worker *w) {
+	while (w->pushed) {
+		struct client *c = w->pushed;
+		forget_pushed(c);
+		if (c->out_first && !(c->flags & CLIENT_WANTS_WRITE)) client_flush(c);
+		if (c->flags & CLIENT_CLOSE_NOW) client_free(c);
+		gate_boundary(&w->member);
+	}
 }
 
 enum client_class client_class(const struct client *c) {
-	(void)c; /* who monitors is a normal client, too; replicas and subscribers come with their commands */
-	return CLIENT_CLASS_NORMAL;
+	/* Who monitors is a normal client, too; replicas come with their commands. */
+	return subscriber_is_one(&c->subscriber) ? CLIENT_CLASS_PUBSUB : CLIENT_CLASS_NORMAL;
 }
 
 static const struct settings_output_limit *limit_of(const struct client *c) {
@@ -289,7 +329,10 @@ void client_check_output(struct client *c) {
 	} else {
 		soft = c->worker->now_ms - c->soft_limit_since_ms > limit->soft_seconds * 1000;
 	}
-	if (!hard && !soft) return;
+	if (hard || soft) client_cut_off(c);
+}
+
+void client_cut_off(struct client *c) {
 	struct buffer line = { 0 };
 	client_describe(c, &line);
 	log_warning("Client %.*s scheduled to be closed ASAP for overcoming of output buffer limits.", (int)line.len,
@@ -304,7 +347,7 @@ void client_check_output(struct client *c) {
 
 size_t client_memory(const struct client *c) {
 	return mem_size_class(sizeof(*c)) + c->in.cap + output_memory(c) + strlen(c->peer) + strlen(c->local) +
-	       transaction_memory(c);
+	       transaction_memory(c) + tracking_memory(c);
 }
 
 void client_set_text(char **field, struct slice text) {
@@ -319,8 +362,13 @@ void client_set_text(char **field, struct slice text) {
 static void describe_flags(const struct client *c, char *out) {
 	char *at = out;
 	if (c->flags & CLIENT_MONITOR) *at++ = 'O';
+	if (subscriber_is_one(&c->subscriber)) *at++ = 'P';
 	if (c->transaction) *at++ = 'x';
-	if (c->flags & CLIENT_PAUSED) *at++ = 'b';
+	if (c->flags & (CLIENT_PAUSED | CLIENT_BLOCKED)) *at++ = 'b';
+	uint32_t tracking = tracking_flags(c);
+	if (tracking & TRACKING_ON) *at++ = 't';
+	if (tracking & TRACKING_BROKEN) *at++ = 'R';
+	if (tracking & TRACKING_BCAST) *at++ = 'B';
 	if (watches_are_dirty(c->watches)) *at++ = 'd';
 	if (c->flags & CLIENT_CLOSE_AFTER_REPLY) *at++ = 'c';
 	if (c->flags & CLIENT_CLOSE_NOW) *at++ = 'A';
@@ -337,19 +385,21 @@ void client_describe(const struct client *c, struct buffer *line) {
 	int64_t now = c->worker->now_ms;
 	size_t output = output_memory(c);
 	buffer_appendf(line,
-		"id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=0 psub=0 ssub=0 "
-		"multi=%d ",
+		"id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=%zu "
+		"psub=%zu ssub=%zu multi=%d ",
 		(unsigned long long)c->id, c->peer, c->local, c->fd, c->name ? c->name : "",
 		(long long)((now - c->created_ms) / 1000), (long long)((now - c->active_ms) / 1000), flags, c->db,
-		c->transaction ? (int)c->transaction->count : -1);
+		c->subscriber.counts[TOPIC_CHANNEL], c->subscriber.counts[TOPIC_PATTERN],
+		c->subscriber.counts[TOPIC_SHARD], c->transaction ? (int)c->transaction->count : -1);
 	buffer_appendf(line,
 		"watch=%zu qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu rbs=0 rbp=0 obl=0 oll=%zu omem=%zu "
 		"tot-mem=%zu ",
 		c->watches ? c->watches->count : 0, c->in.len, c->in.cap - c->in.len,
 		c->transaction ? c->transaction->bytes : 0, c->out_count, output, client_memory(c));
-	buffer_appendf(line, "events=%s%s cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
+	buffer_appendf(line, "events=%s%s cmd=%s user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s",
 		c->flags & CLIENT_PAUSED ? "" : "r", c->flags & CLIENT_WANTS_WRITE ? "w" : "",
-		c->last_command ? c->last_command->full_name : "NULL", c->user, c->proto,
+		c->last_command ? c->last_command->full_name : "NULL", c->user,
+		(long long)tracking_target(c), c->proto,
 		c->lib_name ? c->lib_name : "", c->lib_ver ? c->lib_ver : "");
 	buffer_appendf(line, " tot-net-in=%llu tot-net-out=%llu tot-cmds=%llu", (unsigned long long)c->net_in,
 		(unsigned long long)c->net_out, (unsigned long long)c->commands);

@@ -8,7 +8,10 @@
 #include "base/buffer.h"
 #include "resp/request.h"
 #include "server/command.h"
+#include "server/pubsub.h"
 
+struct blocked;     /* server/blocking.h */
+struct tracker;     /* server/tracking.h */
 struct transaction; /* server/transaction.h */
 struct watches;     /* server/watch.h */
 struct worker;
@@ -27,6 +30,11 @@ enum client_flags {
 	CLIENT_PAUSED = 1 << 10,      /* waits for the end of CLIENT PAUSE; its input is kept */
 	CLIENT_WANTS_WRITE = 1 << 11, /* registered for POLLER_WRITE */
 	CLIENT_YIELDED = 1 << 13,     /* its turn was over before its requests were; it stands in worker.yielded */
+	CLIENT_BLOCKED = 1 << 15,     /* waits for a key, see blocking.h; its input is kept */
+	CLIENT_INPUT_WAITS = 1 << 16, /* it said more while it is blocked: that is not watched any more */
+	CLIENT_PUSHED = 1 << 14,      /* it got a push message in this turn; it stands in worker.pushed */
+	CLIENT_REMEMBERS = 1 << 17,   /* the keys that it reads are remembered, see tracking.h */
+	CLIENT_CACHING = 1 << 18,     /* it said CLIENT CACHING, and the command meant is still to come */
 };
 
 /* A piece of output that the socket did not take yet. */
@@ -40,6 +48,7 @@ struct client {
 	struct worker *worker;
 	struct client *prev, *next;                 /* the worker's clients */
 	struct client *next_yielded, *next_monitor; /* worker.yielded, worker.monitors */
+	struct client *next_pushed, **pushed_at;    /* worker.pushed */
 	int fd;
 	uint32_t flags; /* enum client_flags */
 	uint8_t proto;  /* 2 or 3 */
@@ -48,6 +57,9 @@ struct client {
 	struct buffer in;                /* bytes of a request that is not complete yet */
 	struct transaction *transaction; /* NULL outside MULTI */
 	struct watches *watches;         /* NULL while it watches no key */
+	struct subscriber subscriber;
+	struct blocked *blocked; /* NULL unless CLIENT_BLOCKED */
+	struct tracker *tracker; /* NULL before it tracks or is redirected to */
 
 	struct output_chunk *out_first, *out_last;
 	size_t out_sent;             /* bytes of out_first that are gone */
@@ -74,9 +86,13 @@ void client_free(struct client *c);
 /* Marks the client for closing and makes its owner do it soon. Owner, or anyone under the world. */
 void client_kill(struct client *c);
 
-/* Puts bytes that are no reply to a command of this client (MONITOR, push messages) behind what waits for it; whoever
- * pushes flushes in the end. On the owner. May mark the client CLIENT_CLOSE_NOW. */
+/* Puts bytes that are no reply to a command of this client (MONITOR, push messages) behind what waits for it, behind the
+ * reply of the command that it runs just now. They leave at the end of the worker's turn. On the owner. May mark the client
+ * CLIENT_CLOSE_NOW. */
 void client_push(struct client *c, struct slice bytes);
+
+/* The end of the turn: sends what was pushed. Outside any use of a client. */
+void client_flush_pushed(struct worker *w);
 
 /* Writes what waits, about a mebibyte at most, since others wait as well; false when the socket takes no more. May mark
  * the client CLIENT_CLOSE_NOW. */
@@ -90,6 +106,8 @@ void client_send(struct client *c, struct buffer *out);
 
 /* Kills the client when more waits than client-output-buffer-limit allows for its class; says so in the log. */
 void client_check_output(struct client *c);
+/* Kills it as if that were so. */
+void client_cut_off(struct client *c);
 
 /* Whether it comes from this machine. */
 bool client_is_local(const struct client *c);

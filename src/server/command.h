@@ -40,7 +40,8 @@ enum command_flags {
 	CMD_MOVABLEKEYS = 1 << 18,
 	CMD_PROTECTED = 1 << 19, /* behind an enable-… setting; not shown */
 	CMD_IN_MULTI = 1 << 20,  /* runs at once inside MULTI instead of being queued; not shown */
-	CMD_CONTAINER = 1 << 21, /* has subcommands; not shown */
+	CMD_IN_SUBSCRIPTION = 1 << 21, /* also for a subscriber in RESP2; not shown */
+	CMD_CONTAINER = 1 << 22,       /* has subcommands; not shown */
 };
 
 /* Key specifications as COMMAND INFO shows them: where the keys begin and how they go on. */
@@ -74,6 +75,7 @@ struct key_spec {
 	const char *const *words;
 	int words_from;
 	uint32_t flags_without;
+	bool shown_unknown; /* COMMAND INFO says that only the command itself can tell the place, as Redis does (SORT) */
 };
 
 struct command_docs; /* server/command_docs.h: what COMMAND DOCS answers */
@@ -94,8 +96,8 @@ struct command {
 	uint16_t subcommand_count;
 	const struct command *parent; /* of a subcommand */
 	const struct command_docs *docs;
-	/* With one of these words among the arguments from 2 on, the command runs under the world instead of its keys' gates:
-	 * it then reaches keys that it does not name (SORT … BY). NULL for most. */
+	/* With one of these words among the arguments from 2 on, the command runs under the world instead of its own gate: it
+	 * then reaches keys that it does not name (SORT … BY), or other clients (CLIENT TRACKING … REDIRECT). NULL for most. */
 	const char *const *world_words;
 };
 

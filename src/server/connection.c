@@ -43,7 +43,8 @@ struct batch_end {
 };
 
 static bool is_over(const struct client *c) {
-	return (c->flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_NOW | CLIENT_PAUSED | CLIENT_YIELDED)) != 0;
+	return (c->flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_NOW | CLIENT_PAUSED | CLIENT_YIELDED |
+				   CLIENT_BLOCKED)) != 0;
 }
 
 /* Parses up to a batch of requests and runs them. The bytes of a request that could not run stay unconsumed. */
@@ -245,6 +246,16 @@ void worker_read_client(struct worker *w, struct client *c) {
 		c->in.len += (size_t)got;
 		run_input(w, c, c->in.data, c->in.len);
 	}
+}
+
+void worker_unblock_client(struct worker *w, struct client *c) {
+	c->active_ms = w->now_ms;
+	if (c->flags & (CLIENT_CLOSE_NOW | CLIENT_CLOSE_AFTER_REPLY)) return;
+	if (c->flags & CLIENT_INPUT_WAITS) {
+		c->flags &= ~(uint32_t)CLIENT_INPUT_WAITS;
+		client_watch(c);
+	}
+	if (c->in.len > 0) yield_turn(w, c);
 }
 
 void worker_resume_client(struct worker *w, struct client *c) {

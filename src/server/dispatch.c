@@ -59,13 +59,15 @@ static void collect_keys(struct worker *w, struct batch_item *item) {
 
 void dispatch_prepare(struct worker *w, struct client *c, unsigned count) {
 	w->key_slot_count = 0;
+	w->batch_count = count;
+	w->row_end = 0;
 	for (unsigned i = 0; i < count; i++) {
 		w->batch[i].command = find_command(w, &w->batch[i].request);
 		collect_keys(w, &w->batch[i]);
 	}
 	/* A lone request gains nothing from fetching what it reads next anyway. */
 	if (w->key_slot_count < 2) return;
-	struct view v = store_view(w->server->store, c->db, &w->stats.store, c);
+	struct view v = store_view(w->server->store, c->db, &w->stats.store, w);
 	for (unsigned i = 0; i < w->key_slot_count; i++) store_prefetch(&v, w->key_slots[i].hash);
 	for (unsigned i = 0; i < w->key_slot_count; i++) store_prefetch_entry(&v, w->key_slots[i].hash);
 	for (unsigned i = 0; i < count; i++) {
@@ -163,6 +165,14 @@ static bool is_acceptable(struct worker *w, struct client *c, const struct batch
 		reply_error(r, "ERR Replica can't interact with the keyspace");
 		return false;
 	}
+	if (c->proto == 2 && __builtin_expect(subscriber_is_one(&c->subscriber), 0) &&
+		!(cmd->flags & CMD_IN_SUBSCRIPTION)) {
+		reply_errorf(r,
+			"ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+			"allowed in this context",
+			cmd->full_name);
+		return false;
+	}
 	if (c->transaction && cmd->flags & CMD_NO_MULTI) {
 		reply_error(r, "ERR Command not allowed inside a transaction");
 		return false;
@@ -203,22 +213,38 @@ static unsigned sort_shards(struct worker *w, const struct call_key_slot *slots,
 	return distinct;
 }
 
+/* Before the gates are left: nobody comes between a push and whoever waits for it. */
+static inline void serve_waiters(struct worker *w, const uint32_t *shards, unsigned count) {
+	if (!blocking_has_ready(&w->blocking)) return;
+	struct held_gates held = { shards, count, NULL };
+	blocking_serve(w, &held);
+}
+
+/* The handler, and what has to be done under the gates that it ran under. */
+static inline void run_handler(struct worker *w, struct call *call) {
+	call->command->handler(call);
+	if (__builtin_expect(call->client->flags & CLIENT_REMEMBERS, 0)) tracking_remember(w, call);
+}
+
 static void run_with_keys(struct worker *w, struct call *call) {
 	struct gate *gate = &w->server->gate;
 	if (!gate->shared || call->_key_count == 0) {
-		call->command->handler(call);
+		run_handler(w, call);
+		serve_waiters(w, NULL, 0);
 		return;
 	}
 	if (call->_key_count == 1) {
 		uint32_t shard = call->_keys[0].shard;
 		gate_lock(gate, shard);
-		call->command->handler(call);
+		run_handler(w, call);
+		serve_waiters(w, &shard, 1);
 		gate_unlock(gate, shard);
 		return;
 	}
 	unsigned count = sort_shards(w, call->_keys, call->_key_count);
 	for (unsigned i = 0; i < count; i++) gate_lock(gate, w->shards[i]);
-	call->command->handler(call);
+	run_handler(w, call);
+	serve_waiters(w, w->shards, count);
 	for (unsigned i = count; i > 0; i--) gate_unlock(gate, w->shards[i - 1]);
 }
 
@@ -230,7 +256,8 @@ static void run_gated(struct worker *w, struct call *call) {
 	case GATE_WORLD:
 		gate_take_world(&w->member);
 		call->view->flags |= VIEW_HAS_WORLD;
-		call->command->handler(call);
+		run_handler(w, call);
+		serve_waiters(w, NULL, 0);
 		gate_drop_world(&w->member);
 		break;
 	}
@@ -309,7 +336,7 @@ static bool attend(struct worker *w, struct client *c, const struct batch_item *
 }
 
 static void start_view(struct worker *w, struct client *c, const struct command *cmd) {
-	w->view = store_view(w->server->store, c->db, &w->stats.store, c);
+	w->view = store_view(w->server->store, c->db, &w->stats.store, w);
 	w->view.now_ms = w->now_ms;
 	if (c->flags & CLIENT_NO_TOUCH && strcmp(cmd->name, "touch") != 0) w->view.flags |= VIEW_NO_TOUCH;
 }
@@ -335,7 +362,7 @@ void dispatch_run_queued(struct worker *w, struct client *c, const struct queued
 		._keys = q->keys };
 	w->current_call = &call;
 	c->last_command = q->command;
-	q->command->handler(&call);
+	run_handler(w, &call);
 	w->current_call = NULL;
 	count_command(w, c, &call);
 	end_view(w);
@@ -367,7 +394,8 @@ bool dispatch_run(struct worker *w, struct client *c, struct batch_item *item) {
 			.worker = w,
 			._key_count = item->key_count,
 			/* There may be no array yet, and no arithmetic on NULL. */
-			._keys = item->key_count ? w->key_slots + item->first_key : NULL };
+			._keys = item->key_count ? w->key_slots + item->first_key : NULL,
+			._item = item };
 		w->current_call = &call;
 		c->last_command = cmd;
 		run_gated(w, &call);
@@ -382,5 +410,7 @@ bool dispatch_run(struct worker *w, struct client *c, struct batch_item *item) {
 		if (c->flags & CLIENT_REPLY_SKIP_NEXT)
 			c->flags = (c->flags & ~(uint32_t)CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP;
 	}
+	if (__builtin_expect(c->flags & CLIENT_CACHING, 0)) tracking_command_ended(c, cmd);
+	if (__builtin_expect(w->after != 0, 0)) worker_do_after(w);
 	return true;
 }

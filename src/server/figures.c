@@ -56,6 +56,12 @@ static void gather_server(struct figures *f, const struct server *s) {
 static void gather_clients(struct figures *f, const struct server *s) {
 	f->maxclients = s->config->values.maxclients;
 	f->watching_clients = (int64_t)watch_table_clients(&s->watched);
+	for (unsigned i = 0; i < s->worker_count; i++) {
+		const struct worker *w = &s->workers[i];
+		f->subscribers += (int64_t)STAT_READ(w->subscriber_count);
+		f->blocked += (int64_t)STAT_READ(w->blocking.count);
+		f->blocked_for_a_time += (int64_t)STAT_READ(w->blocking._heap_count);
+	}
 	f->watched_keys = (int64_t)watch_table_keys(&s->watched);
 	for (unsigned i = 0; i < s->worker_count; i++) f->clients += (int64_t)STAT_READ(s->workers[i].client_count);
 	/* What waits in buffers is known to each client's owner alone, and not worth stopping them for. */
@@ -133,11 +139,23 @@ static void gather_memory(struct figures *f, struct server *s) {
 	f->lazyfree_done = (int64_t)reclaim_done();
 }
 
+static void gather_tracking(struct figures *f, const struct server *s) {
+	struct tracking_figures counted;
+	tracking_count(&s->tracking, &counted);
+	f->tracking_clients = (int64_t)counted.clients;
+	f->tracked_keys = (int64_t)counted.keys;
+	f->tracked_items = (int64_t)counted.items;
+	f->tracked_prefixes = (int64_t)counted.prefixes;
+}
+
 static void gather_stats(struct figures *f, const struct server *s) {
 	server_sum_stats(s, &f->sum);
 	f->changes = (int64_t)f->sum.store.changes;
 	f->started_s = s->started_ms / 1000;
 	f->ops_per_second = (int64_t)rates_per_second(&s->rates, RATE_COMMANDS);
+	f->channels = (int64_t)pubsub_channels(s->pubsub, TOPIC_CHANNEL);
+	f->shard_channels = (int64_t)pubsub_channels(s->pubsub, TOPIC_SHARD);
+	f->patterns = (int64_t)pubsub_patterns(s->pubsub);
 	f->longest_turn_us = (int64_t)(f->sum.longest_turn_ns / 1000);
 	f->kib_in_per_second = (double)rates_per_second(&s->rates, RATE_NET_IN) / 1024;
 	f->kib_out_per_second = (double)rates_per_second(&s->rates, RATE_NET_OUT) / 1024;
@@ -187,6 +205,7 @@ void figures_gather(struct figures *f, struct server *s, struct view *v, unsigne
 	if (sections & (1u << SECTION_KEYSPACE | 1u << SECTION_MEMORY)) gather_store(f, s, v);
 	if (sections & 1u << SECTION_MEMORY) gather_memory(f, s);
 	if (sections & (1u << SECTION_STATS | 1u << SECTION_PERSISTENCE)) gather_stats(f, s);
+	if (sections & (1u << SECTION_CLIENTS | 1u << SECTION_STATS)) gather_tracking(f, s);
 	if (sections & 1u << SECTION_CPU) gather_cpu(f, s);
 	if (sections & 1u << SECTION_REPLICATION) gather_replication(f, s);
 }

@@ -39,7 +39,7 @@ struct figures {
 	int64_t arch_bits, pid, port, now_us, uptime_s, uptime_days, hz, lru_clock, threads;
 
 	/* Clients. */
-	int64_t clients, maxclients, watching_clients, watched_keys;
+	int64_t clients, maxclients, watching_clients, watched_keys, subscribers, tracking_clients, blocked, blocked_for_a_time;
 
 	/* Memory, in bytes unless the name says otherwise. */
 	int64_t used, rss, peak, startup, overhead, dataset, client_bytes, table_bytes, index_bytes, entry_bytes;
@@ -57,6 +57,8 @@ struct figures {
 	/* Stats. */
 	struct worker_stats sum;
 	int64_t ops_per_second, longest_turn_us;
+	int64_t channels, patterns, shard_channels;
+	int64_t tracked_keys, tracked_items, tracked_prefixes;
 	double kib_in_per_second, kib_out_per_second;
 
 	/* CPU: microseconds. */

@@ -1,4 +1,9 @@
-/* MONITOR: every command, told to whoever listens. The line is made once; each listener's worker gets a copy. */
+/* MONITOR: every command, told to whoever listens. The line is made once; each listener's worker gets a copy.
+ *
+ * Who runs commands never waits for who listens. What is on its way to a worker counts like the output of its monitors: when
+ * their owner is so busy with others that more gathers than client-output-buffer-limit allows, they are cut off. Where that
+ * limit is off the mailbox has one all the same. */
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -6,10 +11,16 @@
 #include "server/redact.h"
 #include "server/server.h"
 
+enum { BACKLOG_BYTES = 64 << 20 }; /* without a limit of the user's */
+
 struct monitor_line {
 	struct message message;
 	struct buffer text;
 };
+
+static size_t line_bytes(size_t text) {
+	return sizeof(struct monitor_line) + text;
+}
 
 /* Comes behind all lines of the mailbox's round, which leave in one write. */
 static void flush_monitors(struct worker *owner, struct message *m) {
@@ -31,6 +42,7 @@ static void deliver(struct worker *owner, struct message *m) {
 		if (c->flags & (CLIENT_CLOSE_NOW | CLIENT_CLOSE_AFTER_REPLY)) continue;
 		client_push(c, buffer_slice(&line->text));
 	}
+	atomic_fetch_sub_explicit(&owner->monitor_backlog, line_bytes(line->text.len), memory_order_relaxed);
 	buffer_release(&line->text);
 	mem_free(line);
 	if (!owner->monitors_wait) {
@@ -40,6 +52,44 @@ static void deliver(struct worker *owner, struct message *m) {
 		worker_post(owner, flush);
 	}
 	gate_boundary(&owner->member);
+}
+
+/* Lines are missing by now, so none of them may go on. */
+static void cut_off(struct worker *owner, struct message *m) {
+	mem_free(m);
+	atomic_store_explicit(&owner->monitors_behind, false, memory_order_relaxed);
+	for (struct client *c = owner->monitors; c; c = c->next_monitor)
+		if (!(c->flags & CLIENT_CLOSE_NOW)) client_cut_off(c);
+}
+
+/* Counts a line in; false when there is no room for it. The counter orders nothing: it pairs with itself. */
+static bool has_room(struct worker *owner, size_t bytes) {
+	const struct settings *settings = &owner->server->config->values;
+	uint64_t hard = settings->client_output_buffer_limit.classes[CLIENT_CLASS_NORMAL].hard_bytes;
+	size_t limit = hard > 0 ? (size_t)hard : BACKLOG_BYTES;
+	size_t before = atomic_fetch_add_explicit(&owner->monitor_backlog, bytes, memory_order_relaxed);
+	/* A line that is larger than all goes through alone: then the client's own limit is asked. */
+	if (before == 0 || before + bytes <= limit) return true;
+	atomic_fetch_sub_explicit(&owner->monitor_backlog, bytes, memory_order_relaxed);
+	return false;
+}
+
+static void give_up(struct worker *owner) {
+	if (atomic_exchange_explicit(&owner->monitors_behind, true, memory_order_relaxed)) return;
+	struct message *m = mem_alloc(sizeof(*m));
+	m->run = cut_off;
+	worker_post(owner, m);
+}
+
+static void post_line(struct worker *owner, struct slice text) {
+	if (!has_room(owner, line_bytes(text.len))) {
+		give_up(owner);
+		return;
+	}
+	struct monitor_line *line = mem_calloc(sizeof(*line));
+	line->message.run = deliver;
+	buffer_append_slice(&line->text, text);
+	worker_post(owner, &line->message);
 }
 
 static void print_line(struct buffer *text, const struct client *c, const struct command *cmd, unsigned argc,
@@ -74,13 +124,8 @@ void monitor_feed(
 	}
 	struct buffer text = { 0 };
 	print_line(&text, c, cmd, argc, argv);
-	for (unsigned i = 0; i < s->worker_count; i++) {
-		if (!has_monitor(&s->workers[i])) continue;
-		struct monitor_line *line = mem_calloc(sizeof(*line));
-		line->message.run = deliver;
-		buffer_append_slice(&line->text, buffer_slice(&text));
-		worker_post(&s->workers[i], &line->message);
-	}
+	for (unsigned i = 0; i < s->worker_count; i++)
+		if (has_monitor(&s->workers[i])) post_line(&s->workers[i], buffer_slice(&text));
 	buffer_release(&text);
 }
 

@@ -289,7 +289,10 @@ static bool set_up(struct server *s, struct config *config, const struct command
 	gate_init(&s->gate, SHARDS);
 	s->store = store_new(&s->gate, (unsigned)settings->databases, &server_store_hooks, s);
 	watch_table_init(&s->watched, s->store);
+	blocking_table_init(&s->blocking, SHARDS);
 	unsigned count = worker_count(settings);
+	tracking_init(&s->tracking, SHARDS, count);
+	s->pubsub = pubsub_new(count);
 	s->workers = mem_alloc_aligned(64, count * sizeof(s->workers[0]));
 	memset(s->workers, 0, count * sizeof(s->workers[0]));
 	for (; s->worker_count < count; s->worker_count++) {
@@ -373,6 +376,9 @@ static void say_goodbye(struct server *s) {
 static void release(struct server *s) {
 	for (unsigned i = 0; i < s->worker_count; i++) worker_release(&s->workers[i]);
 	watch_table_release(&s->watched);
+	blocking_table_release(&s->blocking);
+	tracking_release(&s->tracking);
+	if (s->pubsub) pubsub_free(s->pubsub);
 	renames_release(&s->renames);
 	slowlog_reset(&s->slowlog);
 	/* A release build leaves the keyspace to the system, which takes it back at once; a watched one shows leaks. */

@@ -34,6 +34,9 @@ struct server {
 	struct gate gate;
 	struct store *store;
 	struct watch_table watched;
+	struct pubsub *pubsub; /* has locks of its own */
+	struct blocking_table blocking;
+	struct tracking tracking;
 	struct worker *workers; /* constant after the start */
 	unsigned worker_count;
 

@@ -238,6 +238,10 @@ static void run_if_untouched(struct call *call) {
 	} else {
 		reply_null_array(call->reply);
 	}
+	if (blocking_has_ready(&w->blocking)) {
+		struct held_gates held = { NULL, 0, c->transaction->_shards };
+		blocking_serve(w, &held);
+	}
 	leave(w, c->transaction);
 }
 

@@ -19,15 +19,18 @@ enum {
 /* One round over all shards, or what of it fits the budget; the next round goes on where this one stopped. */
 static void expire_round(struct worker *w) {
 	struct server *s = w->server;
-	struct view v = store_view(s->store, 0, &w->stats.store, NULL);
+	struct view v = store_view(s->store, 0, &w->stats.store, w);
 	v.now_ms = w->now_ms;
 	uint32_t shards = store_shard_count(s->store);
 	int64_t start_us = clock_monotonic_us(), earliest = INT64_MAX;
 	uint32_t done = 0;
 	w->expire_more = false;
 	while (done < shards) {
-		int64_t next;
-		size_t gone = store_expire_shard(&v, w->expire_at, EXPIRY_KEYS_PER_HOLD, &next);
+		int64_t next = v.now_ms;
+		size_t gone = 0;
+		/* Behind a long command (a large EXEC, say) nothing waits that need not: the next round comes back to it. */
+		if (!gate_is_held_up(&s->gate, w->expire_at))
+			gone = store_expire_shard(&v, w->expire_at, EXPIRY_KEYS_PER_HOLD, &next);
 		bool more = gone >= EXPIRY_KEYS_PER_HOLD && next < v.now_ms;
 		if (!more) {
 			if (next < earliest) earliest = next;
@@ -68,7 +71,9 @@ static void close_idle(struct worker *w) {
 	struct client *next;
 	for (struct client *c = w->clients; c; c = next) {
 		next = c->next;
-		if (c->flags & (CLIENT_MONITOR | CLIENT_PAUSED) || w->now_ms - c->active_ms <= limit_ms) continue;
+		if (c->flags & (CLIENT_MONITOR | CLIENT_PAUSED | CLIENT_BLOCKED) || subscriber_is_one(&c->subscriber) ||
+			w->now_ms - c->active_ms <= limit_ms)
+			continue;
 		log_verbose("Closing idle client");
 		client_free(c);
 	}
@@ -97,6 +102,14 @@ static void watch_memory(struct server *s) {
 		atomic_store_explicit(&s->peak_memory, stats.allocated, memory_order_relaxed);
 }
 
+/* A tick looks at a sixteenth of the shards, so what a mass expiry has left behind goes within two seconds. */
+static void trim_tables(struct worker *w) {
+	const struct server *s = w->server;
+	uint64_t databases = 0;
+	for (unsigned i = 0; i < s->worker_count; i++) databases |= STAT_READ(s->workers[i].stats.store.databases);
+	if (databases) store_trim(s->store, &w->member, databases, &w->trim_at);
+}
+
 static void obey_signal(struct server *s) {
 	int number = atomic_exchange_explicit(&s->signal_received, 0, memory_order_relaxed);
 	if (number == 0) return;
@@ -104,7 +117,8 @@ static void obey_signal(struct server *s) {
 	server_stop(s, 0);
 }
 
-static int64_t time_to_next(const struct worker *w) {
+/* `next_timeout_ms`: of a blocked client, monotonic. */
+static int64_t time_to_next(const struct worker *w, int64_t next_timeout_ms) {
 	bool expires = w->server->active_expire && !is_paused(w);
 	if (w->expire_more && expires) return 0;
 	int64_t wait_ms = TICK_MS;
@@ -112,6 +126,10 @@ static int64_t time_to_next(const struct worker *w) {
 		int64_t until = w->next_expiry_ms + 1 - w->now_ms;
 		if (until < EXPIRY_SPACING_MS) until = EXPIRY_SPACING_MS;
 		if (until < wait_ms) wait_ms = until;
+	}
+	if (next_timeout_ms != INT64_MAX) {
+		int64_t until = next_timeout_ms - w->monotonic_ms;
+		if (until < wait_ms) wait_ms = until < 1 ? 1 : until;
 	}
 	if (w->has_paused) {
 		int64_t until = w->server->pause_until_ms - w->now_ms;
@@ -125,13 +143,18 @@ int64_t worker_upkeep(struct worker *w) {
 	if (tick) w->next_tick_ms = w->monotonic_ms + TICK_MS;
 	if (expiry_is_due(w, tick)) expire_round(w);
 	end_pause(w);
+	int64_t next_timeout_ms = blocking_expire(w);
 	if (w->index == 0) obey_signal(w->server);
-	if (w->index == 0 && tick) rates_sample(w->server);
+	if (w->index == 0 && tick) {
+		rates_sample(w->server);
+		trim_tables(w);
+		tracking_upkeep(w);
+	}
 	if (w->monotonic_ms >= w->next_second_ms) {
 		w->next_second_ms = w->monotonic_ms + 1000;
 		close_idle(w);
 		check_outputs(w);
 		if (w->index == 0) watch_memory(w->server);
 	}
-	return time_to_next(w);
+	return time_to_next(w, next_timeout_ms);
 }

@@ -51,6 +51,7 @@ bool worker_init(struct worker *w, struct server *s, unsigned index) {
 	w->command_stats = mem_calloc(s->commands->id_count * sizeof(w->command_stats[0]));
 	w->ticks_per_ms = measure_ticks_per_ms();
 	w->next_expiry_ms = INT64_MAX;
+	pubsub_local_init(&w->pubsub);
 	w->now_ms = clock_wall_ms();
 	gate_join(&s->gate, &w->member);
 	return true;
@@ -61,6 +62,10 @@ void worker_release(struct worker *w) {
 	gate_leave(&w->member);
 	request_arena_release(&w->arena);
 	buffer_release(&w->out);
+	buffer_release(&w->pushes);
+	pubsub_local_release(&w->pubsub);
+	blocking_worker_release(&w->blocking);
+	tracking_worker_release(&w->tracking);
 	mem_free(w->in);
 	mem_free(w->command_stats);
 	mem_free(w->key_slots);
@@ -68,6 +73,20 @@ void worker_release(struct worker *w) {
 	transaction_free_spare(w);
 	mailbox_release(&w->mailbox);
 	poller_release(&w->poller);
+}
+
+void worker_do_after(struct worker *w) {
+	enum { KEEP_PUSH_BYTES = 64 * 1024 };
+	/* Serving may publish events. */
+	if (w->after & AFTER_SERVE) blocking_serve_later(w);
+	if (w->after & AFTER_DELIVER) pubsub_deliver(w);
+	if (w->after & AFTER_TRACK) tracking_tell(w);
+	if (w->pushes.len > 0) {
+		buffer_append_slice(&w->out, buffer_slice(&w->pushes));
+		w->pushes.len = 0;
+		if (w->pushes.cap > KEEP_PUSH_BYTES) buffer_release(&w->pushes);
+	}
+	w->after = 0;
 }
 
 static void handle_client(struct worker *w, struct client *c, uint32_t events) {
@@ -85,6 +104,15 @@ static void handle_client(struct worker *w, struct client *c, uint32_t events) {
 	if (c->flags & CLIENT_PAUSED) {
 		/* Who leaves while it waits is not heard any more, as in Redis. */
 		if (events & POLLER_HANGUP) client_free(c);
+		return;
+	}
+	if (c->flags & CLIENT_BLOCKED) {
+		if (events & POLLER_HANGUP) {
+			client_free(c);
+		} else if (events & POLLER_READ) {
+			c->flags |= CLIENT_INPUT_WAITS;
+			client_watch(c);
+		}
 		return;
 	}
 	/* What was said before QUIT or a protocol error is on its way; what comes after is not read any more. */
@@ -132,7 +160,9 @@ void worker_run(struct worker *w) {
 		int count;
 		bool mail = false;
 		int64_t wait_us = worker_upkeep(w);
-		sleep_until_something(w, w->yielded ? 0 : wait_us, events, &count);
+		/* What the clock has done may have left something to tell. */
+		bool waits = !w->yielded && !w->after && !w->pushed;
+		sleep_until_something(w, waits ? wait_us : 0, events, &count);
 		for (int i = 0; i < count; i++) {
 			handle_event(w, &events[i], &mail);
 			gate_boundary(&w->member);
@@ -140,6 +170,9 @@ void worker_run(struct worker *w) {
 		worker_run_yielded(w);
 		/* Last, since a message may free a client that an event of this turn names. */
 		if (mail) mailbox_run(&w->mailbox, w);
+		/* What was not done by a command: keys that ended, and what others have sent. */
+		if (w->after) worker_do_after(w);
+		client_flush_pushed(w);
 	}
 	gate_outside(&w->member);
 }

@@ -8,9 +8,11 @@
 #include <pthread.h>
 
 #include "net/poller.h"
+#include "server/blocking.h"
 #include "server/client.h"
 #include "server/mailbox.h"
 #include "server/stats.h"
+#include "server/tracking.h"
 #include "store/gate.h"
 #include "store/keyspace.h"
 
@@ -27,6 +29,14 @@ enum {
 enum worker_attention {
 	ATTENTION_PAUSE = 1 << 0,   /* CLIENT PAUSE is on */
 	ATTENTION_MONITOR = 1 << 1, /* somebody monitors */
+};
+
+/* What a command has left to do for others when it has ended and holds no gate any more. */
+enum worker_after {
+	AFTER_DELIVER = 1 << 0, /* pubsub_deliver */
+	AFTER_SERVE = 1 << 2,   /* blocking_serve_later */
+	AFTER_PUSH = 1 << 1,    /* worker.pushes has something for the client in hand */
+	AFTER_TRACK = 1 << 3,   /* tracking_tell */
 };
 
 /* A request of the batch in hand. */
@@ -51,10 +61,17 @@ struct worker {
 	struct client *current;                /* whose command runs; for the crash report */
 	struct client *yielded, *last_yielded; /* those with requests left, in the order of their turns */
 	struct client *monitors;               /* changed under the world or by the owner */
+	struct client *pushed;                 /* those that got push messages in this turn */
 	bool monitors_wait;                    /* for the message that flushes them */
 	bool reaps;                            /* the message that frees killed clients is on its way; as `monitors` */
 	const struct call *current_call;
-	uint32_t attention; /* enum worker_attention */
+	uint32_t attention;   /* enum worker_attention */
+	uint32_t after;       /* enum worker_after */
+	struct buffer pushes; /* for the client in hand, behind the reply of its command */
+	struct pubsub_local pubsub;
+	struct blocking_worker blocking;
+	struct tracking_worker tracking;
+	size_t subscriber_count; /* clients that subscribe to something; read by others, relaxed */
 
 	struct view view;       /* of the command in hand */
 	int64_t now_ms;         /* wall time of the command in hand */
@@ -68,6 +85,8 @@ struct worker {
 	char *in;          /* WORKER_READ_BYTES, what was just read */
 	struct request_arena arena;
 	struct batch_item batch[WORKER_BATCH];
+	unsigned batch_count;
+	unsigned row_end; /* calls of the batch before this one need no call_row */
 	struct call_key_slot *key_slots;
 	unsigned key_slot_count, key_slot_cap;
 	uint32_t *shards; /* those of the command in hand, ascending */
@@ -76,13 +95,16 @@ struct worker {
 	int64_t next_expiry_ms; /* wall time: when active expiry has something to do next, as far as this worker knows */
 	int64_t last_round_ms;  /* monotonic: of active expiry */
 	int64_t next_tick_ms;   /* monotonic */
-	int64_t next_second_ms; /* monotonic */
-	bool has_paused;        /* some clients may wait for the end of a pause */
+	int64_t next_second_ms;         /* monotonic */
+	bool has_paused;                /* some clients may wait for the end of a pause */
+	_Atomic size_t monitor_backlog; /* bytes of lines that are on their way to this worker's monitors; any thread */
+	_Atomic bool monitors_behind; /* that was too much: the message that cuts them off is on its way; any thread */
 	size_t monitor_count; /* clients of this worker that monitor; changed under the world or by the owner, read relaxed */
 	uint64_t awake_ticks;                  /* clock_ticks when the last sleep ended */
 	struct transaction *spare_transaction; /* for the next MULTI; NULL: none */
 	uint32_t expire_at;                    /* the shard where active expiry goes on */
 	bool expire_more;                      /* it did not finish its last round */
+	uint32_t trim_at;                      /* the shard where store_trim goes on; worker 0 */
 
 	struct worker_stats stats;
 	struct command_stats *command_stats; /* by command id */
@@ -109,6 +131,8 @@ static inline void worker_post(struct worker *w, struct message *m) {
 void worker_read_client(struct worker *w, struct client *c);
 /* After a pause: what the client's input buffer holds runs at its next turn. */
 void worker_resume_client(struct worker *w, struct client *c);
+/* After a wait: the same. */
+void worker_unblock_client(struct worker *w, struct client *c);
 /* Gives each client that has requests left another turn. */
 void worker_run_yielded(struct worker *w);
 /* The client is about to go. */
@@ -123,6 +147,9 @@ __attribute__((warn_unused_result)) bool dispatch_run(struct worker *w, struct c
 /* Runs one command of a transaction, whose gates are held, and counts it. The reply goes to w->out. */
 struct queued;
 void dispatch_run_queued(struct worker *w, struct client *c, const struct queued *q);
+
+/* Does what `after` says. On the owner, inside, holding no gate. */
+void worker_do_after(struct worker *w);
 
 /* server/upkeep.c: what is done by time. Inside. Returns microseconds until it wants to be called again. */
 int64_t worker_upkeep(struct worker *w);

@@ -35,6 +35,7 @@ void store__link(struct view *v, const struct key *key, struct entry *e) {
 	p->fields_end += entry_has(e, ENTRY_FIELDS_END);
 	int64_t due = entry__due(e);
 	if (due >= 0) index_add(v, p, key->hash, e, due);
+	store__event(v, key, EVENT_NEW, "new");
 }
 
 static bool is_same(const void *item, const void *address) {
@@ -269,8 +270,9 @@ static char *edit_inline(struct view *v, const struct key *key, struct entry *e,
 char *store_edit_string(struct view *v, const struct key *key, struct entry *e, size_t len) {
 	char scratch[NUMBER_I64_MAX_CHARS + 1];
 	struct slice old = e ? entry_string(e, scratch) : slice_of(NULL, 0);
+	/* The common edit of a blob or an edited string: same length, nothing to move. */
+	if (e && entry_encoding(e) == STRING_BLOB && old.len == len) return entry__blob(e)->bytes;
 	if (e && entry_encoding(e) == STRING_BLOB) return edit_blob(v, key, e, len);
-	/* The common edit of an edited string: same length, nothing to move. */
 	if (e && entry_encoding(e) == STRING_EDITED && old.len == len) return entry__inline_bytes(e);
 	if (len > ENTRY_INLINE_MAX) return edit_to_blob(v, key, e, old, len);
 	return edit_inline(v, key, e, old, len);

@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/futex.h"
 
-enum { WORLD_SPINS = 1000 };
+enum { WORLD_SPINS = 1000, SHARD_SPINS = 1000 };
 
 static inline void full_fence(void) {
 #if !TARN_TSAN
@@ -33,6 +33,15 @@ void gate_init(struct gate *g, uint32_t shard_count) {
 void gate_release(struct gate *g) {
 	mem_free(g->shards);
 	memset(g, 0, sizeof(*g));
+}
+
+bool gate_is_held_up(const struct gate *g, uint32_t shard) {
+	if (!g->shared) return false;
+	for (int i = 0; i < SHARD_SPINS; i++) {
+		if (!lock_is_taken(&g->shards[shard].lock)) return false;
+		spin_pause();
+	}
+	return true;
 }
 
 /* A queue and no plain lock: between two commands of a pipeline a member lets go for less than the time that somebody

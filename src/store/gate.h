@@ -100,6 +100,19 @@ static inline void gate_unlock(struct gate *g, uint32_t shard) {
 	if (g->shared) lock_drop(&g->shards[shard].lock, LOCK_RANK_SHARD, shard);
 }
 
+/* Whether somebody holds the shard and goes on holding it for longer than ordinary commands do (tens of microseconds, for
+ * which this waits). A hint for upkeep, which rather comes back later than stand behind a long command. */
+bool gate_is_held_up(const struct gate *g, uint32_t shard);
+
+/* One more shard, out of order, if that needs no waiting; see lock_try. True without a lock when there is one member. */
+static inline bool gate_try_lock(struct gate *g, uint32_t shard) {
+	return !g->shared || lock_try(&g->shards[shard].lock);
+}
+
+static inline void gate_unlock_tried(struct gate *g, uint32_t shard) {
+	if (g->shared) lock_drop_tried(&g->shards[shard].lock);
+}
+
 /* Waits at a command boundary of its own for everybody else to reach one, and keeps them there. The caller is inside and
  * holds no shard; other worlds may pass before it gets its turn. Turns come in order, and between two of them whoever was
  * held up runs at least one command: a pipeline of commands that take the world slows the others down, and no more. */

@@ -8,9 +8,11 @@
 /* What has to see changes and lives in a higher layer. Every call comes under the gate of the key, on the thread of the
  * command. A member may be NULL. */
 struct store_hooks {
-	/* store_committed was called. */
+	/* store_committed was called, or a key came (EVENT_NEW, before the event of what it got). */
 	void (*committed)(
 		void *context, struct view *v, const struct key *key, enum event_class class, const char *event);
+	/* A command looked for a key that is not there. */
+	void (*missed)(void *context, struct view *v, const struct key *key);
 	/* The entry is about to change or go for the first time since the snapshot of store epoch began. */
 	void (*before_change)(void *context, struct view *v, const struct key *key, const struct entry *e);
 	/* store_flush has emptied this database. Under the world, as is the next one. */
@@ -53,6 +55,11 @@ unsigned entry_frequency(const struct store *s, const struct entry *e, int64_t n
  * gate itself. `v` is any view of the store (its clock and statistics count). Returns how many went; *next_ms is when the
  * next one of this shard ends (INT64_MAX: none). */
 size_t store_expire_shard(struct view *v, uint32_t shard, size_t limit, int64_t *next_ms);
+
+/* Frees memory of tables that have shrunk in some shards (a sixteenth of them) of the databases in `databases`
+ * (store_db_bit), from shard *at on, which it moves on. `m` is inside, holds nothing, and takes the world for some
+ * microseconds when there is something. How many pieces went. */
+size_t store_trim(struct store *s, struct gate_member *m, uint64_t databases, uint32_t *at);
 
 /* Sums over all shards; take the gates one at a time unless v has the world. */
 struct store_totals {

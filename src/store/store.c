@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "store/store_private.h"
 
-enum { LRU_BITS = 24, LFU_INITIAL = 5 };
+enum { LRU_BITS = 24, LFU_INITIAL = STORE_FREQUENCY_NEW };
 
 uint64_t entry__hash(const void *item) {
 	return hash_slice(entry_key(item));
@@ -163,6 +163,17 @@ void store__touch_new(const struct store *s, struct entry *e, int64_t now_ms) {
 	save24(e->_access, s->policy.lfu ? minute_clock(now_ms) | LFU_INITIAL << 16 : lru_clock(now_ms));
 }
 
+void store_set_idle(struct view *v, struct entry *e, int64_t seconds) {
+	const uint32_t longest = (1u << LRU_BITS) - 1;
+	if (v->store->policy.lfu) return;
+	uint32_t ago = seconds < longest ? (uint32_t)seconds : longest;
+	save24(e->_access, (lru_clock(v->now_ms) - ago) & longest);
+}
+
+void store_set_frequency(struct view *v, struct entry *e, unsigned frequency) {
+	if (v->store->policy.lfu) save24(e->_access, minute_clock(v->now_ms) | frequency << 16);
+}
+
 int64_t entry_idle_seconds(const struct entry *e, int64_t now_ms) {
 	return (lru_clock(now_ms) - load24(e->_access)) & ((1u << LRU_BITS) - 1);
 }
@@ -222,6 +233,8 @@ const struct entry *store_find(struct view *v, const struct key *key) {
 	if (v->flags & VIEW_COUNTS_NOTHING) return e;
 	if (!e) {
 		STAT_ADD(v->stats->keyspace_misses, 1);
+		const struct store_hooks *hooks = v->store->hooks;
+		if (hooks && hooks->missed) hooks->missed(v->store->hooks_context, v, key);
 		return NULL;
 	}
 	STAT_ADD(v->stats->keyspace_hits, 1);
@@ -248,8 +261,12 @@ void store__before_change(struct view *v, const struct key *key, struct entry *e
 	if (hooks && hooks->before_change) hooks->before_change(v->store->hooks_context, v, key, e);
 }
 
-void store_committed(struct view *v, const struct key *key, enum event_class class, const char *event) {
-	STAT_ADD(v->stats->changes, 1);
+void store__event(struct view *v, const struct key *key, enum event_class class, const char *event) {
 	const struct store_hooks *hooks = v->store->hooks;
 	if (hooks && hooks->committed) hooks->committed(v->store->hooks_context, v, key, class, event);
+}
+
+void store_committed(struct view *v, const struct key *key, enum event_class class, const char *event) {
+	STAT_ADD(v->stats->changes, 1);
+	store__event(v, key, class, event);
 }

@@ -70,7 +70,7 @@ struct view {
 	int64_t now_ms;      /* wall time; constant during a command, a transaction, a script */
 	int64_t earliest_ms; /* lowered by the store to the earliest expiry given through this view */
 	struct store_stats *stats;
-	void *origin; /* who asks, for the hooks; opaque here */
+	void *origin; /* the worker that asks, for the hooks; opaque here */
 };
 
 /* Points the view at another database of the same store (COPY … DB, MOVE). The gate of a key name covers that name in
@@ -157,6 +157,12 @@ void store_remove(struct view *v, const struct key *key, struct entry *e);
 /* Gives the key an expiry; EXPIRY_NONE takes it away. Returns the entry, which may have moved. */
 struct entry *store_set_expiry(struct view *v, const struct key *key, struct entry *e, int64_t expiry_ms);
 
+/* As if the value had last been used so many seconds ago; nothing under an LFU policy. */
+void store_set_idle(struct view *v, struct entry *e, int64_t seconds);
+/* As if it had that access frequency, from 0 to 255; nothing but under an LFU policy. */
+enum { STORE_FREQUENCY_NEW = 5 }; /* of a new key */
+void store_set_frequency(struct view *v, struct entry *e, unsigned frequency);
+
 /* Gives the value of `from_key` to `to_key`, in the same or another database, with its expiry; what `to_key` held is
  * replaced. Both keys' gates are held. `e` was found for writing under from_key and is gone after. False, nothing changed,
  * without memory. The keys differ. */
@@ -172,6 +178,7 @@ __attribute__((warn_unused_result)) bool store_copy(
 
 /* The class of a keyspace event, as notify-keyspace-events names them. */
 enum event_class {
+	EVENT_SILENT = 0,       /* changed, with no event that tells of it (PFCOUNT's cache); `event` is "" */
 	EVENT_GENERIC = 1 << 0, /* g */
 	EVENT_STRING = 1 << 1,  /* $ */
 	EVENT_LIST = 1 << 2,

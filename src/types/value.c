@@ -2,6 +2,12 @@
 
 #include <assert.h>
 
+#include "types/hash.h"
+#include "types/list.h"
+#include "types/set.h"
+#include "types/stream.h"
+#include "types/zset.h"
+
 const struct type_limits type_limits_default = {
 	.hash_max_listpack_entries = 512,
 	.hash_max_listpack_value = 64,
@@ -20,6 +26,11 @@ const struct type_limits type_limits_default = {
 /* One line per type; the type's own file defines its operations. */
 static const struct value_ops *const all_ops[VALUE_TYPES] = {
 	[VALUE_STRING] = NULL,
+	[VALUE_LIST] = &list_ops,
+	[VALUE_HASH] = &hash_ops,
+	[VALUE_SET] = &set_ops,
+	[VALUE_ZSET] = &zset_ops,
+	[VALUE_STREAM] = &stream_ops,
 };
 
 const char *value_type_name(enum value_type type) {

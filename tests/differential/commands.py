@@ -1,19 +1,22 @@
 """Random commands: the grammar filled with values, some of them broken on purpose."""
 import random
 
-from tests.differential.values import Values
+from tests.differential.values import KEYS_OF, LEX_KEYS, Values
 
-KEYS = [f"k{i}" for i in range(18)] + ["long:" + "k" * 300, "\0bin\xff"]
+KEYS = [f"k{i}" for i in range(18)] + ["long:" + "k" * 300, "\0bin\xff"] + [key for keys in KEYS_OF.values() for key in keys]
 
 # How often a command is picked, 10 where nothing is said. What wipes the whole keyspace must be rare.
 WEIGHTS = {"SET": 60, "GET": 15, "APPEND": 20, "SETRANGE": 15, "SETBIT": 15, "BITFIELD": 30, "BITOP": 20, "INCRBYFLOAT": 15, "EXPIRE": 20, "PEXPIREAT": 20,
            "COPY": 25, "RENAME": 15, "MOVE": 15, "MSET": 15, "FLUSHALL": 0.15, "FLUSHDB": 0.4, "SWAPDB": 2, "SELECT": 3, "DEL": 6, "UNLINK": 6,
-           "PING": 1, "ECHO": 1, "GETDEL": 6, "LCS": 8}
+           "PING": 1, "ECHO": 1, "GETDEL": 6, "LCS": 8,
+           "RPUSH": 30, "LPUSH": 30, "LINSERT": 20, "LSET": 20, "HSET": 50, "SADD": 60, "ZADD": 60, "GEOADD": 30, "PFADD": 30, "XADD": 90, "XREADGROUP": 40,
+           "XGROUP CREATE": 20, "XGROUP DESTROY": 2}
 BROKEN = 0.08  # of all commands
 
 # Words that a command is not given, with what it gets instead. BITFIELD OVERFLOW SAT SET of the least integer goes up to the
 # largest value in the reference, whose subtraction overflows; Tarn goes down.
-SPARED = {(b"BITFIELD", b"-9223372036854775808"): b"-4611686018427387904"}
+SPARED = {(b"BITFIELD", b"-9223372036854775808"): b"-4611686018427387904",
+          (b"XADD", b"*"): b"7-*"}  # IDs of the clock differ
 
 
 class Maker:
@@ -37,7 +40,7 @@ class Maker:
     def command(self):
         declared = self.rng.choices(self.grammar, self.weights)[0]
         words = declared["name"].split()
-        self.values.command = declared["name"]
+        self.values.command, self.values.group = declared["name"], declared["group"]
         if self.rng.random() < 0.05:
             words = [word.lower() for word in words]
         fixed, options = self._split(declared["arguments"])
@@ -45,6 +48,8 @@ class Maker:
         if self.rng.random() < 0.3:
             self.rng.shuffle(options)
         words += self._sequence(options)
+        if any(word in ("BYLEX", "bylex") for word in words):
+            words[2 if words[0].upper() == "ZRANGESTORE" else 1] = self.rng.choice(LEX_KEYS)
         words = [word if isinstance(word, bytes) else word.encode("latin-1", "replace") for word in words]
         words = self._break(words) if self.rng.random() < BROKEN else words
         return [SPARED.get((words[0].upper(), word), word) for word in words]
@@ -61,7 +66,7 @@ class Maker:
         """Several arguments in a row. A number of keys is filled in when the keys after it are there."""
         words, count_at = [], None
         for arg in arguments:
-            if arg["name"] == "numkeys":
+            if arg["name"] in ("numkeys", "numfields", "numids"):
                 count_at = len(words) + ("token" in arg)
                 words += self._one(arg)
                 continue

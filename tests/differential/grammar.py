@@ -14,12 +14,12 @@ TAKEN_ALL_THE_SAME = {"SELECT", "ECHO", "PING", "DBSIZE", "FLUSHDB", "FLUSHALL",
 
 # Commands left out one by one, with the reason.
 LEFT_OUT = {
-    "DUMP": "the payload names the version of its format",
+    "DUMP": "the payload names the version of its format", "RESTORE": "wants such a payload",
     "MIGRATE": "wants another server",
     "WAIT": "wants replicas", "WAITAOF": "wants replicas",
     "OBJECT HELP": "our own words", "XINFO HELP": "our own words", "XGROUP HELP": "our own words",
     "SORT_RO": "BY and GET make patterns of key names; has tests of its own", "SORT": "the same",
-    "SPOP": "takes members at random, so the states part", "XADD": "ids follow the clock",
+    "SPOP": "takes members at random, so the states part", "PFSELFTEST": "says OK", "PFDEBUG": "for developers",
 }
 
 
@@ -36,33 +36,33 @@ def load(path=None):
     return json.loads(out.stdout)
 
 
-def _known_arguments(arguments):
+def _known_arguments(arguments, newest):
     """Without what is newer than the reference, in depth."""
     kept = []
     for arg in arguments:
-        if _version(arg.get("since", "0")) > NEWEST:
+        if _version(arg.get("since", "0")) > newest:
             continue
         if "arguments" in arg:
-            arg = dict(arg, arguments=_known_arguments(arg["arguments"]))
+            arg = dict(arg, arguments=_known_arguments(arg["arguments"], newest))
             if not arg["arguments"]:
                 continue
         kept.append(arg)
     return kept
 
 
-def _wanted(command):
-    if not command["callable"] or _version(command["since"]) > NEWEST or command["name"] in LEFT_OUT:
+def _wanted(command, newest):
+    if not command["callable"] or _version(command["since"]) > newest or command["name"] in LEFT_OUT:
         return False
     if "blocking" in command["flags"]:
         return False
     return command["group"] not in GROUPS_LEFT_OUT or command["name"] in TAKEN_ALL_THE_SAME
 
 
-def common(declarations, *known):
+def common(declarations, *known, newest=NEWEST):
     """The commands to fuzz: declared, old enough, and in each of the `known` sets of lower-case names that servers gave."""
     result = []
     for command in declarations:
         first = command["name"].split()[0].lower()
-        if _wanted(command) and all(first in names for names in known):
-            result.append(dict(command, arguments=_known_arguments(command["arguments"])))
+        if _wanted(command, newest) and all(first in names for names in known):
+            result.append(dict(command, arguments=_known_arguments(command["arguments"], newest)))
     return result

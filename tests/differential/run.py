@@ -9,7 +9,7 @@ import argparse
 import random
 import sys
 
-from tests.differential import grammar
+from tests.differential import compare, grammar
 from tests.differential.commands import Maker
 from tests.differential.minimise import minimise
 from tests.differential.session import PROTOCOLS, Session, Side
@@ -21,6 +21,10 @@ BATCH = 250
 
 def known_commands(server):
     return {name.decode().lower() for name in server.client()("COMMAND", "LIST")}
+
+
+def version_of(server):
+    return tuple(int(part) for part in server.client().info("server")["redis_version"].split("."))
 
 
 def literal(words):
@@ -40,7 +44,9 @@ def report(seed, batch_number, batch, found):
 
 def fuzz(ours, theirs, declarations, seed, count, tell=lambda text: None):
     """Runs `count` commands (0: without end). The report of the first difference, or None."""
-    commands = grammar.common(declarations, known_commands(ours.server), known_commands(theirs.server))
+    version = version_of(theirs.server)
+    compare.REFERENCE[:] = version
+    commands = grammar.common(declarations, known_commands(ours.server), known_commands(theirs.server), newest=max(version, grammar.NEWEST))
     session, number, done = Session(ours, theirs), 0, 0
     while not count or done < count:
         # A batch has a seed of its own, so that it can be made again without those before it.

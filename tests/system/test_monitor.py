@@ -185,3 +185,55 @@ def test_a_slow_monitor_is_cut_off_and_holds_nobody_up(own_server, workers):
         assert c.cmd("PING") == b"PONG"
         for each in clients:
             each.close()
+
+
+def peak_memory(pid):
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+
+
+@pytest.mark.workers(4)
+def test_lines_do_not_pile_up_before_a_busy_worker(own_server):
+    """Every worker has a monitor, and one of them is kept busy by one long transaction while the others work: what is on its way
+    to its monitor is bounded like a client's output, nobody waits, and the monitor that missed lines is cut off."""
+    limit, value, rounds = 1 << 20, b"v" * 200_000, 240
+    server = own_server({"threads": 4, "client-output-buffer-limit": f"normal {limit} 0 0"})
+    with Raw(server.port) as busy, Raw(server.port) as watcher:
+        busy.cmd("SETBIT", "big", 8 * (64 << 20) - 1, 1)
+        taken = []
+        for _ in range(5):
+            started = time.monotonic()
+            busy.cmd("BITCOUNT", "big")
+            taken.append(time.monotonic() - started)
+        count = max(10, int(4 / min(taken)))
+        workers = [Raw(server.port) for _ in range(12)]
+        monitors = [Raw(server.port, rcvbuf=4096) for _ in range(8)]
+        for m in monitors:
+            assert m.cmd("MONITOR") == b"OK"
+        before = peak_memory(server.pid)
+        busy.send_and_collect(encode("MULTI") + encode("BITCOUNT", "big") * count, count + 1)
+        busy.send_command("EXEC")
+        time.sleep(0.1)
+
+        done = []
+
+        def work(connection):
+            for _ in range(rounds // 12):
+                connection.cmd("SET", "k", value)
+            done.append(connection)
+        threads = [threading.Thread(target=work, args=(each,), daemon=True) for each in workers]
+        for t in threads:
+            t.start()
+        wait_until(lambda: len(done) >= 8, 60)
+        assert busy.is_silent(0), "the transaction was meant to last longer"
+        # Most of the lines are made; without a bound they would all lie before the busy worker now, 32 MB at least. A
+        # sanitizer keeps what was freed and multiplies what was not.
+        if not server.sanitized:
+            assert peak_memory(server.pid) - before < rounds * len(value) // 2
+        for t in threads:
+            t.join(60)
+        assert busy.read() == [1] * count
+        server.wait_log("overcoming of output buffer limits", 20)
+        wait_until(lambda: b"flags=O" not in watcher.cmd("CLIENT", "LIST"), 20)
+        for each in workers + monitors:
+            each.close()

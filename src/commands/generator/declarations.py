@@ -12,7 +12,7 @@ from . import synopsis
 FLAGS = ["write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking", "loading", "stale", "skip_monitor",
          "skip_slowlog", "asking", "fast", "no_auth", "may_replicate", "no_async_loading", "no_multi", "allow_busy",
          "movablekeys"]
-HIDDEN_FLAGS = ["protected", "in_multi"]
+HIDDEN_FLAGS = ["protected", "in_multi", "in_subscription"]
 DERIVED_FLAGS = ["movablekeys"]
 
 CATEGORIES = ["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
@@ -68,6 +68,7 @@ class KeySpec:
     words: list[str] = field(default_factory=list)
     words_from: int = 0
     otherwise: list[str] = field(default_factory=list)
+    shown_unknown: bool = False
 
 
 @dataclass
@@ -148,10 +149,10 @@ def read_key_spec(entry):
     """ "1 RW update", "1..-1/2 OW update", "numkeys@1 RO access", "STREAMS@1..-1%2 RO access": where the keys begin,
     the last one, the step, the limit, and what happens to them. Or a table with `spec`, `notes`, and for
     variable_flags `words` (any of them among the arguments from `words_from` on: the flags hold) and `otherwise` (else
-    these do)."""
+    these do), and `shown` = "unknown" when COMMAND INFO is to keep the place to itself."""
     table = {"spec": entry} if isinstance(entry, str) else entry
     require(isinstance(table, dict), "a key spec is a string or a table", "keys")
-    known(table, ["spec", "notes", "words", "words_from", "otherwise"], "part of a key spec", "keys")
+    known(table, ["spec", "notes", "words", "words_from", "otherwise", "shown"], "part of a key spec", "keys")
     place, *flags = table.get("spec", "").split()
     match = KEY_PLACE.fullmatch(place)
     require(match, f"cannot read the key place '{place}'", "keys")
@@ -161,7 +162,8 @@ def read_key_spec(entry):
     unknown, word, index, last, step, limit = match.groups()
     spec = KeySpec(flags, "index", "range", int(index or 0), None, int(last or 0), int(step or 1), int(limit or 0),
                    table.get("notes"), table.get("words", []), table.get("words_from", 0),
-                   table.get("otherwise", "").split())
+                   table.get("otherwise", "").split(), "shown" in table)
+    require(table.get("shown", "unknown") == "unknown", "a key spec is shown as it is, or as unknown", "keys")
     if unknown:
         spec.begin = spec.find = "unknown"
     elif word == "numkeys":
@@ -173,7 +175,7 @@ def read_key_spec(entry):
         require(spec.last > 0, f"the last key of '{place}' stands before the first", "keys")
     known(spec.otherwise, KEY_FLAGS, "key flag", "keys")
     variable = "variable_flags" in flags
-    require(variable == bool(spec.words) == bool(spec.otherwise) == (spec.words_from > spec.index),
+    require(variable == bool(spec.words) == bool(spec.otherwise) == (spec.words_from > max(spec.index, 0)),
             "variable_flags, `words`, `words_from` and `otherwise` belong together", "keys")
     return spec
 
@@ -245,19 +247,27 @@ def check_synopsis(cmd):
 
 def check_keys(cmd):
     cmd.keys = [read_key_spec(entry) for entry in cmd.table.get("keys", [])]
-    require(bool(cmd.keys) == (cmd.gate == "keys") or cmd.gate == "world",
+    names_keys = any("not_key" not in spec.flags for spec in cmd.keys)
+    require(names_keys == (cmd.gate == "keys") or cmd.gate == "world",
             "a command with keys has gate 'keys', and only such a one", "gate")
     words = cmd.table.get("world_words", [])
-    require(not words or cmd.gate == "keys", "world_words widen the gate 'keys', and only that", "world_words")
+    require(not words or cmd.gate in ("keys", "none"), "world_words widen the gates 'keys' and 'none'", "world_words")
     require(all(isinstance(word, str) for word in words), "world_words are words", "world_words")
-    key_args = [node for arg in cmd.args for node in arg.walk() if node.type == "key"]
+    nodes = [node for arg in cmd.args for node in arg.walk()]
+    key_args = [node for node in nodes if node.type == "key"]
     require(not key_args or cmd.keys, "the synopsis has keys, the key specs have none", "synopsis")
-    require(len(key_args) == len(cmd.keys) or len(cmd.keys) <= 1, "key specs and keys of the synopsis differ", "keys")
+    # Keys that only the command itself can find are those that its patterns lead to (SORT).
+    named = [i for i, spec in enumerate(cmd.keys) if spec.begin != "unknown"]
+    require(len(key_args) == len(named) or len(cmd.keys) <= 1, "key specs and keys of the synopsis differ", "keys")
     for i, arg in enumerate(key_args):
-        arg.key_spec_index = i if len(cmd.keys) > 1 else 0
+        arg.key_spec_index = named[i] if len(cmd.keys) > 1 else 0
+    if len(named) + 1 == len(cmd.keys) > 1:
+        for arg in (node for node in nodes if node.type == "pattern"):
+            arg.key_spec_index = next(i for i in range(len(cmd.keys)) if i not in named)
     for spec in cmd.keys:
-        require(spec.begin != "index" or 0 < spec.index < abs(cmd.arity), "a key stands where no argument must be",
-                "keys")
+        # A stretch of keys up to the end may be empty (PFMERGE's sources).
+        beyond = abs(cmd.arity) + (spec.find == "range" and spec.last < 0)
+        require(spec.begin != "index" or 0 < spec.index < beyond, "a key stands where no argument must be", "keys")
 
 
 class Source:

@@ -117,7 +117,8 @@ class Table:
                 f".find = KEY_FIND_{spec.find.upper()}, .last = {spec.last}, .step = {spec.step}, "
                 f".limit = {spec.limit}, .keynum_index = 0, .first_key = {int(keynum)}, .notes = {quote(spec.notes)}, "
                 f".words = {words}, .words_from = {spec.words_from}, "
-                f".flags_without = {bits(spec.otherwise, 'KEY_')} }}")
+                f".flags_without = {bits(spec.otherwise, 'KEY_')}, "
+                f".shown_unknown = {str(spec.shown_unknown).lower()} }}")
         return self.array("struct key_spec", rows).partition(",")[0]
 
     def docs(self, cmd):

@@ -202,6 +202,32 @@ static void model_delete(struct model *m, size_t index) {
 	memmove(&m->items[index], &m->items[index + 1], (m->count - index) * sizeof(m->items[0]));
 }
 
+static void check_value(const struct model *m, size_t index, struct pack_value value) {
+	char digits[PACK_SCRATCH_BYTES];
+	struct slice text = value.text;
+	if (pack_value_is_int(value)) text = slice_of(digits, number_format_i64(digits, value.number));
+	assert_true(slice_equal(text, m->items[index]));
+}
+
+/* Several at a time, from anywhere to both ends. */
+static void check_read(const struct pack *pack, const struct model *m) {
+	struct pack_value values[7];
+	size_t index = (size_t)random_below(m->count + 1), read;
+	size_t at = pack_nth(pack, (int64_t)index);
+	for (size_t i = index; (read = pack_read(pack, &at, values, 1 + (size_t)random_below(7))) > 0 || i < m->count;) {
+		assert_in_range(read, 1, 7);
+		for (size_t j = 0; j < read; j++, i++) check_value(m, i, values[j]);
+	}
+	assert_int_equal(at, 0);
+	at = pack_nth(pack, (int64_t)index);
+	size_t left = at ? index + 1 : 0;
+	while ((read = pack_read_back(pack, &at, values, 1 + (size_t)random_below(7))) > 0 || left > 0) {
+		assert_in_range(read, 1, 7);
+		for (size_t j = 0; j < read; j++) check_value(m, --left, values[j]);
+	}
+	assert_int_equal(at, 0);
+}
+
 static void check_same(const struct pack *pack, const struct model *m) {
 	assert_true(pack_validate(pack_raw(pack).ptr, pack_bytes(pack), PACK_DEEP));
 	assert_int_equal(pack_count(pack), m->count);
@@ -219,6 +245,7 @@ static void check_same(const struct pack *pack, const struct model *m) {
 		assert_true(slice_equal(pack_text(pack, at, scratch), m->items[i]));
 	}
 	assert_int_equal(at, 0);
+	check_read(pack, m);
 }
 
 static int64_t random_number(void) {

@@ -355,9 +355,114 @@ static void test_memory_returns(void **state) {
 	mem_free(items);
 }
 
+static void free_spare(struct table *t) {
+	void *spare[TABLE_LEVELS];
+	unsigned count = table_take_spare(t, spare);
+	for (unsigned i = 0; i < count; i++) mem_free(spare[i]);
+}
+
+/* Spare levels are taken at any time between changes, and never one that the table still needs. */
+static void test_spare(void **state) {
+	enum { COUNT = 40000 };
+	struct table t = { 0 };
+	(void)state;
+	testing_begin(10);
+	assert_false(table_has_spare(&t));
+	struct item *items = make_items(COUNT);
+	for (unsigned round = testing_rounds(2); round > 0; round--) {
+		for (unsigned i = 0; i < COUNT; i++) {
+			insert(&t, &items[i]);
+			assert_false(table_has_spare(&t));
+		}
+		size_t full = table_memory(&t);
+		for (unsigned i = 0; i < COUNT; i++) {
+			take_out(&t, &items[i]);
+			/* Few are still there: what they take is bounded by their number, small tables aside. */
+			if (table_has_spare(&t) && random_below(50) == 0) {
+				free_spare(&t);
+				assert_false(table_has_spare(&t));
+				assert_true(table_memory(&t) < 4096 + (COUNT - i) * 64);
+				check(&t);
+			}
+		}
+		free_spare(&t);
+		check(&t);
+		assert_true(table_memory(&t) * 50 < full);
+	}
+	table_release(&t);
+	mem_free(items);
+}
+
 static void free_visit(void *context, void *item) {
 	--*(size_t *)context;
 	mem_free(item);
+}
+
+/* A walk in batches of any size brings each item once; also through long chains. */
+static void test_walk(void **state) {
+	(void)state;
+	testing_begin(11);
+	for (unsigned count = 0; count < 2000; count = count * 3 + 1) {
+		struct table t = { 0 };
+		struct item *items = make_items(count);
+		for (unsigned i = 0; i < count; i++) {
+			if (random_below(3) == 0) items[i].hash = 5;
+			insert(&t, &items[i]);
+		}
+		struct table_walk walk = { 0 };
+		void *batch[40];
+		size_t seen = 0, room, got;
+		while ((got = table_walk(&t, &walk, batch, room = 1 + random_below(40))) > 0) {
+			assert_true(got == room || seen + got == count);
+			seen += got;
+			for (size_t i = 0; i < got; i++) {
+				struct item *item = batch[i];
+				assert_true(item->present);
+				item->present = false;
+			}
+		}
+		assert_int_equal(seen, count);
+		assert_int_equal(table_walk(&t, &walk, batch, 40), 0);
+		table_release(&t);
+		mem_free(items);
+	}
+}
+
+/* With room for them, items come without a split: no hash is asked for. */
+static uint64_t no_hash(const void *item) {
+	(void)item;
+	fail_msg("the hash of an item was asked for");
+	return 0;
+}
+
+static void test_reserve(void **state) {
+	(void)state;
+	testing_begin(12);
+	for (unsigned count = 1; count < 20000; count = count * 3 + 1) {
+		struct table t = { 0 };
+		struct item *items = make_items(count);
+		table_reserve(&t, count);
+		check(&t);
+		for (unsigned i = 0; i < count; i++) {
+			table_insert(&t, items[i].hash, &items[i], no_hash);
+			items[i].present = true;
+		}
+		check(&t);
+		size_t memory = table_memory(&t);
+		struct table grown = { 0 };
+		for (unsigned i = 0; i < count; i++) insert(&grown, &items[i]);
+		assert_in_range(memory, table_memory(&grown) / 2, table_memory(&grown) * 2);
+		table_release(&grown);
+		/* It goes on as any other table: grows, and shrinks to nothing. */
+		struct item more = { random_u64(), count, false };
+		insert(&t, &more);
+		check(&t);
+		take_out(&t, &more);
+		for (unsigned i = 0; i < count; i++) take_out(&t, &items[i]);
+		check(&t);
+		table_release(&t);
+		mem_free(items);
+	}
 }
 
 static void test_each_may_free(void **state) {
@@ -426,6 +531,9 @@ int main(void) {
 		cmocka_unit_test(test_random_is_fair),
 		cmocka_unit_test(test_collisions),
 		cmocka_unit_test(test_memory_returns),
+		cmocka_unit_test(test_spare),
+		cmocka_unit_test(test_walk),
+		cmocka_unit_test(test_reserve),
 		cmocka_unit_test(test_each_may_free),
 		cmocka_unit_test(test_prefetch_beside_changes),
 	};

@@ -274,9 +274,29 @@ static void test_sleeper(void **state) {
 	finish();
 }
 
+/* Upkeep goes past a shard that somebody keeps, and only past that one. */
+static void test_held_up(void **state) {
+	struct gate_member members[2];
+	(void)state;
+	gate_init(&gate, SHARDS);
+	gate_join(&gate, &members[0]);
+	gate_lock(&gate, 3);
+	assert_false(gate_is_held_up(&gate, 3)); /* alone: no locks */
+	gate_unlock(&gate, 3);
+	gate_join(&gate, &members[1]);
+	gate_lock(&gate, 3);
+	for (uint32_t i = 0; i < SHARDS; i++) assert_int_equal(gate_is_held_up(&gate, i), i == 3);
+	gate_unlock(&gate, 3);
+	assert_false(gate_is_held_up(&gate, 3));
+	gate_leave(&members[1]);
+	gate_leave(&members[0]);
+	gate_release(&gate);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_held_up),
 		cmocka_unit_test(test_sleeper),
 		cmocka_unit_test(test_shards_and_world),
 		cmocka_unit_test(test_worlds_compete),
