@@ -248,7 +248,7 @@ void cmd_xdelex(struct call *c) {
 	struct key key = call_key(c, 1);
 
 	if (!call_write_value(c, &key, VALUE_STREAM, &e)) return;
-	if (!stream_read_counted_ids(c, 2, &ids)) return;
+	if (!stream_read_counted_ids(c, 2, &ids) || (e && !stream_parse_counted_ids(c, &ids))) return;
 	struct stream_change change;
 	if (e) stream_change_open(c, &key, e, &change);
 	reply_array(c->reply, ids.count);

@@ -113,25 +113,44 @@ bool stream_references_word(const struct call *c, unsigned arg, enum stream_refe
 	return true;
 }
 
-bool stream_read_counted_ids(struct call *c, unsigned arg, struct stream_ids *ids) {
+/* IDS at `arg`: how many, and where the next word stands. */
+static bool read_id_count(struct call *c, unsigned *arg, struct stream_ids *ids) {
 	int64_t count;
-	ids->references = STREAM_KEEP_REFERENCES;
-	if (stream_references_word(c, arg, &ids->references)) arg++;
-	if (!call_word(c, arg, "IDS") || arg + 1 >= c->argc) {
-		call_syntax_error(c);
-		return false;
-	}
-	if (!number_parse_i64(c->argv[arg + 1], &count) || count <= 0) {
+	if (!number_parse_i64(c->argv[*arg + 1], &count) || count <= 0) {
 		reply_error(c->reply, "ERR Number of IDs must be a positive integer");
 		return false;
 	}
-	arg += 2;
-	if (count != (int64_t)(c->argc - arg)) {
+	ids->_first = *arg + 2;
+	if (count > (int64_t)(c->argc - ids->_first)) {
 		reply_error(c->reply, "ERR The `numids` parameter must match the number of arguments");
 		return false;
 	}
-	ids->count = c->argc - arg;
-	ids->ids = stream_read_ids(c, arg, ids->count);
+	ids->count = (unsigned)count;
+	*arg = ids->_first + ids->count;
+	return true;
+}
+
+bool stream_read_counted_ids(struct call *c, unsigned arg, struct stream_ids *ids) {
+	bool references_given = false;
+	*ids = (struct stream_ids){ .references = STREAM_KEEP_REFERENCES };
+	while (arg < c->argc) {
+		if (!references_given && stream_references_word(c, arg, &ids->references)) {
+			references_given = true;
+			arg++;
+		} else if (ids->count == 0 && arg + 1 < c->argc && call_word(c, arg, "IDS")) {
+			if (!read_id_count(c, &arg, ids)) return false;
+		} else {
+			call_syntax_error(c);
+			return false;
+		}
+	}
+	if (ids->count > 0) return true;
+	call_syntax_error(c);
+	return false;
+}
+
+bool stream_parse_counted_ids(struct call *c, struct stream_ids *ids) {
+	ids->ids = stream_read_ids(c, ids->_first, ids->count);
 	return ids->ids != NULL;
 }
 
@@ -155,7 +174,12 @@ void stream_change_close(struct call *c, struct stream_change *change) {
 	store_close(c->view, &change->_key, &change->_edit);
 	for (unsigned i = 0; i < change->_count; i++) {
 		const char *event = change->_events[i];
-		store_committed(c->view, &change->_key, *event ? EVENT_STREAM : EVENT_SILENT, event);
+		/* Groups, consumers, pending entries and the last ID are not what WATCH watches. */
+		bool is_about_groups =
+			*event == '\0' || strncmp(event, "xgroup-", 7) == 0 || strcmp(event, "xsetid") == 0;
+		unsigned class = *event ? EVENT_STREAM : EVENT_SILENT;
+		if (is_about_groups) class |= EVENT_UNWATCHED;
+		store_committed(c->view, &change->_key, (enum event_class) class, event);
 	}
 }
 

@@ -34,9 +34,12 @@ struct stream_id *stream_read_ids(struct call *c, unsigned arg, unsigned count);
 struct stream_ids {
 	enum stream_references references;
 	unsigned count;
-	struct stream_id *ids; /* to be freed */
+	struct stream_id *ids; /* NULL until stream_parse_counted_ids; to be freed */
+	unsigned _first;       /* argument */
 };
 __attribute__((warn_unused_result)) bool stream_read_counted_ids(struct call *c, unsigned arg, struct stream_ids *ids);
+/* The IDs themselves, which Redis only looks at when there is something they can mean. False, error written. */
+__attribute__((warn_unused_result)) bool stream_parse_counted_ids(struct call *c, struct stream_ids *ids);
 
 /* KEEPREF, DELREF or ACKED; false, nothing written, when it is another word. */
 bool stream_references_word(const struct call *c, unsigned arg, enum stream_references *references);

@@ -237,7 +237,7 @@ void cmd_xackdel(struct call *c) {
 	struct key key = call_key(c, 1);
 
 	if (!find_acked_group(c, &key, &e)) return;
-	if (!stream_read_counted_ids(c, 3, &ids)) return;
+	if (!stream_read_counted_ids(c, 3, &ids) || (e && !stream_parse_counted_ids(c, &ids))) return;
 	struct stream_change change;
 	struct stream_group *g = NULL;
 	if (e) {

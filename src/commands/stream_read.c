@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "commands/stream_common.h"
+#include "server/blocking.h"
 
 /* ---- XRANGE, XREVRANGE ---- */
 
@@ -63,6 +64,8 @@ struct read_args {
 	bool in_group;
 	struct slice group, consumer;
 	bool no_ack;
+	bool blocks;
+	int64_t timeout_ms;
 	uint64_t count;     /* entries per stream, at most */
 	unsigned first_key; /* argument; the IDs follow the keys */
 	unsigned streams;   /* so many keys and IDs */
@@ -94,11 +97,10 @@ static bool read_streams(struct call *c, unsigned arg, struct read_args *args, b
 	return true;
 }
 
-/* BLOCK: nobody waits yet; what is there is read. */
-static bool read_block(struct call *c, unsigned arg) {
-	int64_t timeout_ms;
-	if (!call_int(c, arg, &timeout_ms, "ERR timeout is not an integer or out of range")) return false;
-	if (timeout_ms >= 0) return true;
+static bool read_block(struct call *c, unsigned arg, struct read_args *args) {
+	if (!call_int(c, arg, &args->timeout_ms, "ERR timeout is not an integer or out of range")) return false;
+	args->blocks = true;
+	if (args->timeout_ms >= 0) return true;
 	reply_error(c->reply, "ERR timeout is negative");
 	return false;
 }
@@ -121,7 +123,7 @@ static bool read_args(struct call *c, bool is_group_command, struct read_args *a
 	for (unsigned arg = 1; arg < c->argc && args->first_key == 0; arg++) {
 		bool has_more = arg + 1 < c->argc;
 		if (has_more && call_word(c, arg, "BLOCK")) {
-			if (!read_block(c, ++arg)) return false;
+			if (!read_block(c, ++arg, args)) return false;
 		} else if (has_more && call_word(c, arg, "COUNT")) {
 			if (!read_count(c, ++arg, args)) return false;
 		} else if (has_more && call_word(c, arg, "STREAMS")) {
@@ -223,6 +225,54 @@ static void answer_stream(struct reply *r, const struct key *key, const struct s
 	stream_reply_range(r, s, first, STREAM_ID_MAX, STREAM_FORWARD, count);
 }
 
+/* ---- Waiting ---- */
+
+/* The place of a key among those of somebody who waits; the first one, if it was named twice. */
+static unsigned place_of(const struct call *c, const struct read_args *args, const struct key *key) {
+	unsigned i = 0;
+	while (i + 1 < args->streams && !slice_equal(c->argv[args->first_key + i], key_slice(key))) i++;
+	return i;
+}
+
+static enum blocking_outcome serve_reader(struct call *c, const struct key *key) {
+	const struct entry *e = store_peek(c->view, key);
+	struct read_args args;
+	struct wanted wanted;
+	if (!e || entry_type(e) != VALUE_STREAM || !read_args(c, false, &args)) return BLOCKING_NOT_YET;
+	struct value value = entry_value(e);
+	unsigned id_arg = args.first_key + args.streams + place_of(c, &args, key);
+	if (!read_wanted(c, id_arg, stream_of(&value), false, &wanted)) return BLOCKING_NOT_YET;
+	struct answer a = { 0 };
+	answer_stream(c->reply, key, stream_of(&value), &wanted, args.count, &a);
+	if (a.streams == 0) return BLOCKING_NOT_YET;
+	end_answer(c->reply, &a);
+	return BLOCKING_SERVED;
+}
+
+/* `$` and `+` mean what is there now, not what will be there when somebody is served: they become IDs. */
+static void wait_to_read(struct call *c, const struct read_args *args, const struct stream **streams) {
+	struct slice *argv = mem_alloc(c->argc * sizeof(argv[0]) + args->streams * STREAM_ID_CHARS);
+	char *text = (char *)(argv + c->argc);
+	memcpy(argv, c->argv, c->argc * sizeof(argv[0]));
+	for (unsigned i = 0; i < args->streams; i++, text += STREAM_ID_CHARS) {
+		struct slice *id = &argv[args->first_key + args->streams + i];
+		if (!slice_is(*id, "$") && !slice_is(*id, "+")) continue;
+		struct stream_id last = { 0 };
+		if (streams[i]) last = stream_state(streams[i])->last_id;
+		*id = slice_of(text, stream_id_format(text, last));
+	}
+	const struct slice *before = c->argv;
+	c->argv = argv;
+	struct blocking_wait wait = { .timeout_ms = args->timeout_ms,
+		.first_key = args->first_key,
+		.key_count = args->streams,
+		.serve = serve_reader,
+		.timed_out = reply_null_array };
+	blocking_wait(c, &wait);
+	c->argv = before;
+	mem_free(argv);
+}
+
 void cmd_xread(struct call *c) {
 	struct read_args args;
 	if (!read_args(c, false, &args)) return;
@@ -245,7 +295,10 @@ void cmd_xread(struct call *c) {
 			struct key key = call_key(c, args.first_key + i);
 			if (streams[i]) answer_stream(c->reply, &key, streams[i], &wanted[i], args.count, &a);
 		}
-		end_answer(c->reply, &a);
+		if (a.streams == 0 && args.blocks && call_may_block(c))
+			wait_to_read(c, &args, streams);
+		else
+			end_answer(c->reply, &a);
 	}
 	mem_free(streams);
 	mem_free(wanted);
@@ -349,6 +402,20 @@ static bool find_group(struct call *c, const struct key *key, const struct read_
 	return false;
 }
 
+/* What a command said anew would answer: an error too, when stream or group have gone. */
+static enum blocking_outcome serve_consumer(struct call *c, const struct key *key) {
+	struct read_args args;
+	struct wanted wanted = { .kind = WANT_NEW };
+	if (!read_args(c, true, &args)) return BLOCKING_NOT_YET;
+	if (!find_group(c, key, &args)) return BLOCKING_SERVED;
+	struct value value = entry_value(store_peek(c->view, key));
+	if (!has_new(stream_of(&value), stream_group_find(stream_of(&value), args.group))) return BLOCKING_NOT_YET;
+	struct answer a = { 0 };
+	answer_group(c, key, &wanted, &args, &a);
+	end_answer(c->reply, &a);
+	return BLOCKING_SERVED;
+}
+
 void cmd_xreadgroup(struct call *c) {
 	struct read_args args;
 	if (!read_args(c, true, &args)) return;
@@ -366,7 +433,16 @@ void cmd_xreadgroup(struct call *c) {
 			struct key key = call_key(c, args.first_key + i);
 			answer_group(c, &key, &wanted[i], &args, &a);
 		}
-		end_answer(c->reply, &a);
+		/* History is never waited for: it always answers. */
+		struct blocking_wait wait = { .timeout_ms = args.timeout_ms,
+			.first_key = args.first_key,
+			.key_count = args.streams,
+			.serve = serve_consumer,
+			.timed_out = reply_null_array };
+		if (a.streams == 0 && args.blocks && call_may_block(c))
+			blocking_wait(c, &wait);
+		else
+			end_answer(c->reply, &a);
 	}
 	mem_free(wanted);
 }

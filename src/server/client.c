@@ -398,8 +398,7 @@ void client_describe(const struct client *c, struct buffer *line) {
 		c->transaction ? c->transaction->bytes : 0, c->out_count, output, client_memory(c));
 	buffer_appendf(line, "events=%s%s cmd=%s user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s",
 		c->flags & CLIENT_PAUSED ? "" : "r", c->flags & CLIENT_WANTS_WRITE ? "w" : "",
-		c->last_command ? c->last_command->full_name : "NULL", c->user,
-		(long long)tracking_target(c), c->proto,
+		c->last_command ? c->last_command->full_name : "NULL", c->user, (long long)tracking_target(c), c->proto,
 		c->lib_name ? c->lib_name : "", c->lib_ver ? c->lib_ver : "");
 	buffer_appendf(line, " tot-net-in=%llu tot-net-out=%llu tot-cmds=%llu", (unsigned long long)c->net_in,
 		(unsigned long long)c->net_out, (unsigned long long)c->commands);

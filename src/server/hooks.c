@@ -5,9 +5,10 @@
 
 static void committed(void *context, struct view *v, const struct key *key, enum event_class class, const char *event) {
 	struct server *s = context;
-	watch_committed(&s->watched, v, key);
+	bool watched = !(class & EVENT_UNWATCHED);
+	if (watched) watch_committed(&s->watched, v, key);
 	if (blocking_anybody(&s->blocking)) blocking_key_changed(v->origin, &s->blocking, v->db_index, key);
-	if (tracking_anybody(&s->tracking)) tracking_key_changed(v->origin, key, class, event);
+	if (watched && tracking_anybody(&s->tracking)) tracking_key_changed(v->origin, key, class, event);
 	uint32_t wanted = s->config->values.notify_keyspace_events;
 	if (__builtin_expect(wanted != 0, 0))
 		notify_event(v->origin, wanted, v->db_index, key_slice(key), class, event);

@@ -263,6 +263,14 @@ struct redirected {
 	char names[]; /* as in _names */
 };
 
+/* At the end of the server a worker's mailbox may have been emptied for the last time. */
+static void post(struct worker *to, struct redirected *r) {
+	if (atomic_load_explicit(&to->server->stopping, memory_order_relaxed))
+		mem_free(r);
+	else
+		worker_post(to, &r->message);
+}
+
 static void come_back(struct worker *owner, struct message *m) {
 	const struct redirected *r = (const struct redirected *)m;
 	struct tracker *t = find(owner, r->source);
@@ -271,11 +279,11 @@ static void come_back(struct worker *owner, struct message *m) {
 }
 
 static void arrive(struct worker *owner, struct message *m) {
-	const struct redirected *r = (const struct redirected *)m;
+	struct redirected *r = (struct redirected *)m;
 	const struct tracker *target = find(owner, r->target);
 	if (!target) {
 		m->run = come_back;
-		worker_post(r->from, m);
+		post(r->from, r);
 		return;
 	}
 	struct notice n;
@@ -290,7 +298,7 @@ static void send_on(struct worker *w, const struct tracker *t) {
 	struct redirected *r = mem_alloc(sizeof(*r) + names.len);
 	*r = (struct redirected){ { .run = arrive }, w, t->client->id, t->target, names.len };
 	if (names.len) memcpy(r->names, names.ptr, names.len);
-	worker_post(t->target_on, &r->message);
+	post(t->target_on, r);
 }
 
 static void tell(struct worker *w, struct tracker *t, struct notice *n) {

@@ -190,6 +190,8 @@ enum event_class {
 	EVENT_STREAM = 1 << 8,
 	EVENT_MISS = 1 << 9, /* m */
 	EVENT_NEW = 1 << 10, /* n */
+	/* With another class or alone: what changed is no part of what clients watch and cache (the groups of a stream). */
+	EVENT_UNWATCHED = 1 << 11,
 };
 
 /* This key changed, by this event ("set", "del", "expire"…). Once per key and event, after the change. */

@@ -424,3 +424,87 @@ def test_ten_thousand_wait_for_one_key(server):
     finally:
         for s in sockets:
             s.close()
+
+
+# Streams.
+
+def entries(reply, key):
+    """The entries of that key in XREAD's reply, in either protocol."""
+    return dict(reply.pairs)[key] if hasattr(reply, "pairs") else dict(map(tuple, reply))[key]
+
+
+def test_xread_waits_for_what_comes_behind(wires, other):
+    at_end, behind, both = wires(), wires(), wires()
+    other("XADD", "s", "1-0", "f", "v")
+    wait(at_end, other, "XREAD", "BLOCK", 0, "STREAMS", "s", "$")
+    wait(behind, other, "XREAD", "BLOCK", 0, "STREAMS", "s", "5")
+    wait(both, other, "XREAD", "COUNT", 1, "BLOCK", 0, "STREAMS", "t", "s", "0", "9-9")
+    other("XADD", "s", "2-0", "f", "v")
+    assert entries(at_end.read(), b"s") == [[b"2-0", [b"f", b"v"]]]
+    other("XADD", "s", "6-0", "f", "w")
+    assert entries(behind.read(), b"s") == [[b"6-0", [b"f", b"w"]]]
+    other("MULTI"), other("XADD", "t", "1-0", "a", "b"), other("XADD", "t", "2-0", "a", "b"), other("EXEC")
+    assert entries(both.read(), b"t") == [[b"1-0", [b"a", b"b"]]]
+
+
+def test_xread_of_a_stream_to_come(wire, other):
+    wait(wire, other, "XREAD", "BLOCK", 0, "STREAMS", "s", "$")
+    other("XADD", "s", "1-1", "f", "v")
+    assert entries(wire.read(), b"s") == [[b"1-1", [b"f", b"v"]]]
+
+
+def test_all_readers_of_a_stream_are_served(wires, other):
+    readers = [wires() for _ in range(5)]
+    for c in readers:
+        wait(c, other, "XREAD", "BLOCK", 0, "STREAMS", "s", "$")
+    other("XADD", "s", "1-1", "f", "v")
+    assert all(entries(c.read(), b"s") == [[b"1-1", [b"f", b"v"]]] for c in readers)
+
+
+def test_a_group_gives_each_entry_to_one_consumer(wires, other):
+    other("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+    consumers = [wires() for _ in range(3)]
+    for i, c in enumerate(consumers):
+        wait(c, other, "XREADGROUP", "GROUP", "g", f"c{i}", "COUNT", 1, "BLOCK", 0, "STREAMS", "s", ">")
+    for i in range(3):
+        other("XADD", "s", f"{i + 1}-0", "f", "v")
+    assert [entries(c.read(), b"s")[0][0] for c in consumers] == [b"1-0", b"2-0", b"3-0"]
+    assert other("XPENDING", "s", "g")[0] == 3
+
+
+def test_history_is_not_waited_for(wire, other):
+    other("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+    assert entries(wire("XREADGROUP", "GROUP", "g", "c", "BLOCK", 0, "STREAMS", "s", "0"), b"s") == []
+
+
+@pytest.mark.parametrize("end,error", [(("DEL", "s"), b"NOGROUP"), (("XGROUP", "DESTROY", "s", "g"), b"NOGROUP"), (("SET", "s", "v"), b"WRONGTYPE"), (("FLUSHALL",), b"NOGROUP"),
+                                       (("RENAME", "s", "x"), b"NOGROUP")])
+@pytest.mark.tarn_only
+def test_a_group_that_goes_ends_the_wait(wire, other, end, error):
+    other("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+    wait(wire, other, "XREADGROUP", "GROUP", "g", "c", "BLOCK", 0, "STREAMS", "s", ">")
+    other(*end)
+    reply = wire.read()
+    assert isinstance(reply, Error) and bytes(reply).startswith(error)
+
+
+def test_streams_time_out(wire, other, protocol):
+    nothing = NIL if protocol == 3 else NIL_ARRAY
+    assert wire("XREAD", "BLOCK", 20, "STREAMS", "s", "$") == nothing
+    other("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+    assert wire("XREADGROUP", "GROUP", "g", "c", "BLOCK", 20, "STREAMS", "s", ">") == nothing
+    assert wire("XREAD", "BLOCK", -1, "STREAMS", "s", "$") == Error(b"ERR timeout is negative")
+    wire("MULTI")
+    wire("XREAD", "BLOCK", 0, "STREAMS", "s", "$")
+    assert wire("EXEC") == [nothing]
+
+
+def test_reading_a_group_does_not_touch_a_watch(wire, other):
+    other("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+    other("XADD", "s", "1-1", "f", "v")
+    wire("WATCH", "s")
+    other("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">")
+    other("XACK", "s", "g", "1-1")
+    wire("MULTI")
+    wire("PING")
+    assert wire("EXEC") == [Status(b"PONG")]

@@ -301,7 +301,7 @@ def test_delete_with_references(c):
     ("s IDS 1", None), ("s FOO IDS 1 1", SYNTAX), ("s KEEPREF ACKED IDS 1 1", SYNTAX), ("s ACKED 1 1", SYNTAX),
     ("s IDS 0 1", "ERR Number of IDs must be a positive integer"), ("s IDS x 1", "ERR Number of IDs must be a positive integer"),
     ("s IDS 2 1", "ERR The `numids` parameter must match the number of arguments"),
-    ("s IDS 1 1 2", "ERR The `numids` parameter must match the number of arguments"), ("s IDS 1 x", BAD_ID), ("text IDS 1 1", WRONGTYPE)])
+    ("s IDS 1 1 2", "ERR syntax error"), ("s IDS 3 1 2", "ERR The `numids` parameter must match the number of arguments"), ("s IDS 1 x", BAD_ID), ("text IDS 1 1", WRONGTYPE)])
 def test_wrong_xdelex(c, args, error):
     c("SET", "text", "x")
     add(c, "s", "1")
