@@ -33,11 +33,11 @@ enum command_flags {
 	CMD_ASKING = 1 << 11,
 	CMD_FAST = 1 << 12,
 	CMD_NO_AUTH = 1 << 13,
-	CMD_MAY_REPLICATE = 1 << 14,
-	CMD_NO_ASYNC_LOADING = 1 << 15,
-	CMD_NO_MULTI = 1 << 16,
-	CMD_ALLOW_BUSY = 1 << 17,
-	CMD_MOVABLEKEYS = 1 << 18,
+	CMD_NO_ASYNC_LOADING = 1 << 14,
+	CMD_NO_MULTI = 1 << 15,
+	CMD_ALLOW_BUSY = 1 << 16,
+	CMD_MOVABLEKEYS = 1 << 17,
+	CMD_MAY_REPLICATE = 1 << 18, /* waits for CLIENT PAUSE … WRITE as if it wrote; not shown */
 	CMD_PROTECTED = 1 << 19, /* behind an enable-… setting; not shown */
 	CMD_IN_MULTI = 1 << 20,  /* runs at once inside MULTI instead of being queued; not shown */
 	CMD_IN_SUBSCRIPTION = 1 << 21, /* also for a subscriber in RESP2; not shown */
