@@ -41,11 +41,9 @@ bool geo_find_member(const struct value *z, struct slice member, struct geo_poin
 }
 
 void geo_reply_point(struct call *c, struct geo_point p) {
-	char text[NUMBER_HUMAN_MAX_CHARS];
-
 	reply_array(c->reply, 2);
-	reply_double_text(c->reply, slice_of(text, geo_format_degrees(text, p.lon)));
-	reply_double_text(c->reply, slice_of(text, geo_format_degrees(text, p.lat)));
+	reply_double(c->reply, p.lon);
+	reply_double(c->reply, p.lat);
 }
 
 void geo_reply_distance(struct call *c, double distance) {
@@ -118,6 +116,7 @@ void cmd_geoadd(struct call *c) {
 		return;
 	}
 	store_open(c->view, &key, e, VALUE_ZSET, &edit);
+	zset_expect(&edit.value, (c->argc - options.first) / 3, store_limits(c->view));
 	bool ok = add_all(c, &options, &edit.value, &added, &moved);
 	store_close(c->view, &key, &edit);
 	if (added + moved > 0) store_committed(c->view, &key, EVENT_ZSET, "zadd");

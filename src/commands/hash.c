@@ -25,6 +25,7 @@ static bool set_fields(struct call *c, size_t *added) {
 	const struct type_limits *limits = store_limits(c->view);
 	struct edit edit;
 	store_open(c->view, &key, e, VALUE_HASH, &edit);
+	hash_expect(&edit.value, (c->argc - 2) / 2, limits);
 	fetch_row(c, &edit.value);
 	enum hash_set_result result = HASH_CHANGED;
 	size_t set = 0;

@@ -3,6 +3,11 @@
 
 #include "commands/hash_common.h"
 
+static bool fail_arity(struct call *c) {
+	reply_errorf(c->reply, "ERR wrong number of arguments for '%s' command", call_name(c));
+	return false;
+}
+
 /* Replies the value of a field, or null; whether it is there. */
 static bool reply_field(struct call *c, const struct value *h, struct slice field) {
 	char scratch[PACK_SCRATCH_BYTES];
@@ -48,6 +53,7 @@ static void get_and_change(struct call *c, const struct key *key, struct entry *
 	size_t start = c->reply->out->len;
 	reply_array(c->reply, fields->end - fields->first);
 	store_open(c->view, key, e, VALUE_HASH, &edit);
+	hash_allow_ends(&edit.value);
 	for (unsigned arg = fields->first; arg < fields->end && ok; arg++)
 		if (reply_field(c, &edit.value, c->argv[arg]))
 			ok = change_end(c, &edit.value, c->argv[arg], kind, end_ms, &changes);
@@ -66,6 +72,10 @@ void cmd_hgetex(struct call *c) {
 	if (args_expiry_option(c, &arg, EXPIRY_TAKES_PERSIST, &option) && option.kind == EXPIRY_OPTION_TIME &&
 		!hash_read_end(c, option.arg, option.unit, &end_ms))
 		return;
+	if (call_word(c, arg, "fields") && arg + 1 == c->argc) {
+		(void)fail_arity(c);
+		return;
+	}
 	if (!hash_read_fields(c, arg, ERR_NUMFIELDS, &fields)) return;
 	if (e && option.kind != EXPIRY_OPTION_NONE) {
 		get_and_change(c, &key, e, &fields, option.kind, end_ms);
@@ -84,11 +94,6 @@ struct hsetex {
 	int64_t end_ms;            /* with EXPIRY_OPTION_TIME */
 	struct hash_fields fields; /* and values */
 };
-
-static bool fail_arity(struct call *c) {
-	reply_errorf(c->reply, "ERR wrong number of arguments for '%s' command", call_name(c));
-	return false;
-}
 
 /* FIELDS at argument `arg`, to the end. */
 static bool read_pairs(struct call *c, unsigned arg, struct hsetex *options) {
@@ -153,20 +158,18 @@ static bool set_pairs(struct call *c, struct value *h, const struct hsetex *opti
 	bool timed = options->kind == EXPIRY_OPTION_TIME;
 	bool past = timed && args_expiry_is_past(c, options->end_ms);
 	int64_t end_ms = options->kind == EXPIRY_OPTION_KEEPTTL ? HASH_KEEP_END : HASH_NO_END;
-	if (timed) end_ms = options->end_ms;
+	if (timed && !past) end_ms = options->end_ms;
+	hash_expect(h, (options->fields.end - options->fields.first) / 2, limits);
+	if (timed) hash_allow_ends(h);
 	for (unsigned arg = options->fields.first; arg < options->fields.end; arg += 2) {
-		changes->set++;
-		if (past) {
-			/* Set and gone at once. */
-			changes->removed++;
-			(void)hash_remove(h, c->argv[arg], c->view->now_ms);
-			continue;
-		}
-		if (hash_set(h, c->argv[arg], c->argv[arg + 1], end_ms, c->view->now_ms, limits) == HASH_NO_MEMORY) {
-			changes->set--;
+		if (hash_set(h, c->argv[arg], c->argv[arg + 1], end_ms, c->view->now_ms, limits) == HASH_NO_MEMORY)
 			return false;
-		}
-		changes->ends += timed;
+		changes->set++;
+		if (past)
+			/* Set and gone at once. */
+			changes->removed += hash_remove(h, c->argv[arg], c->view->now_ms);
+		else
+			changes->ends += timed;
 	}
 	return true;
 }

@@ -144,6 +144,7 @@ static void expire_fields(struct call *c, enum expiry_unit unit) {
 	struct edit edit;
 	struct hash_changes changes = { 0 };
 	store_open(c->view, &key, e, VALUE_HASH, &edit);
+	hash_allow_ends(&edit.value);
 	bool ok = set_ends(c, &edit.value, &fields, condition, end_ms, &changes);
 	hash_close(c, &key, &edit, &changes);
 	if (!ok) hash_fail_memory(c, start);

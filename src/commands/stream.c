@@ -16,7 +16,7 @@ enum {
 
 struct trim_option {
 	struct stream_trim trim;
-	bool limit_given;
+	bool limit_given, references_given;
 };
 
 static bool read_threshold(struct call *c, unsigned arg, struct stream_trim *trim) {
@@ -66,6 +66,11 @@ static enum option_answer take_trim_option(struct call *c, unsigned *arg, struct
 		if (!read_limit(c, *arg, option)) return OPTION_WRONG;
 	} else if (!stream_references_word(c, *arg, &option->trim.references)) {
 		return OPTION_OTHER;
+	} else if (option->references_given) {
+		call_syntax_error(c);
+		return OPTION_WRONG;
+	} else {
+		option->references_given = true;
 	}
 	++*arg;
 	return OPTION_TAKEN;

@@ -22,23 +22,31 @@ static bool read_entries_read(struct call *c, unsigned arg, int64_t *read) {
 	return false;
 }
 
+static bool fail_options(struct call *c) {
+	reply_errorf(c->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try XGROUP HELP.",
+		SLICE_FMT(c->argv[1]));
+	return false;
+}
+
+/* An option may be given again; check_option_count tells when there are too many. */
 static bool read_group_options(struct call *c, bool takes_make, struct group_options *options) {
-	bool read_given = false;
 	*options = (struct group_options){ .read = STREAM_READ_UNKNOWN };
 	for (unsigned arg = 5; arg < c->argc; arg++) {
 		if (takes_make && call_word(c, arg, "MKSTREAM")) {
 			options->make = true;
-		} else if (call_word(c, arg, "ENTRIESREAD") && arg + 1 < c->argc && !read_given) {
+		} else if (call_word(c, arg, "ENTRIESREAD") && arg + 1 < c->argc) {
 			if (!read_entries_read(c, ++arg, &options->read)) return false;
-			read_given = true;
 		} else {
-			reply_errorf(c->reply,
-				"ERR unknown subcommand or wrong number of arguments for '%.*s'. Try XGROUP HELP.",
-				SLICE_FMT(c->argv[1]));
-			return false;
+			return fail_options(c);
 		}
 	}
 	return true;
+}
+
+/* No more arguments than each option once takes. As in Redis this comes after the look at the key. */
+static bool check_option_count(struct call *c, bool takes_make) {
+	unsigned most = takes_make ? 8 : 7;
+	return c->argc <= most || fail_options(c);
 }
 
 /* The stream's entry; missing only with `may_make`. */
@@ -76,6 +84,12 @@ static bool read_new_group_id(struct call *c, const struct stream_state *state, 
 	return true;
 }
 
+/* Nobody has read more entries than there ever were. */
+static int64_t possible_read(const struct stream *s, int64_t read) {
+	uint64_t added = stream_state(s)->added;
+	return read >= 0 && (uint64_t)read > added ? (int64_t)added : read;
+}
+
 void cmd_xgroup_create(struct call *c) {
 	struct group_options options;
 	struct stream_id id;
@@ -83,7 +97,7 @@ void cmd_xgroup_create(struct call *c) {
 
 	if (!read_group_options(c, true, &options)) return;
 	struct key key = call_key(c, 2);
-	if (!find_stream(c, &key, options.make, &e)) return;
+	if (!find_stream(c, &key, options.make, &e) || !check_option_count(c, true)) return;
 	const struct stream_state *state = &stream_state_empty;
 	struct value value;
 	if (e) {
@@ -93,7 +107,8 @@ void cmd_xgroup_create(struct call *c) {
 	if (!read_group_id(c, state, &id)) return;
 	struct stream_change change;
 	stream_change_open(c, &key, e, &change);
-	bool created = stream_group_create(change.s, c->argv[3], id, options.read) != NULL;
+	int64_t read = possible_read(change.s, options.read);
+	bool created = stream_group_create(change.s, c->argv[3], id, read) != NULL;
 	if (created) stream_change_event(&change, "xgroup-create");
 	stream_change_close(c, &change);
 	if (created)
@@ -111,9 +126,9 @@ void cmd_xgroup_setid(struct call *c) {
 	if (!read_group_options(c, false, &options)) return;
 	struct key key = call_key(c, 2);
 	if (!open_group(c, &key, &change, &g)) return;
-	bool ok = read_new_group_id(c, stream_state(change.s), &id);
+	bool ok = check_option_count(c, false) && read_new_group_id(c, stream_state(change.s), &id);
 	if (ok) {
-		stream_group_set(g, id, options.read);
+		stream_group_set(g, id, possible_read(change.s, options.read));
 		stream_change_event(&change, "xgroup-setid");
 		reply_ok(c->reply);
 	}

@@ -330,7 +330,8 @@ static void answer_new(struct reply *r, const struct reader *reader) {
 		}
 	}
 	reply_end(r, begin, REPLY_ARRAY, written);
-	if (written > 0) stream_consumer_active(reader->consumer, reader->now_ms);
+	/* With NOACK a consumer never counts as active. */
+	if (written > 0 && !reader->args->no_ack) stream_consumer_active(reader->consumer, reader->now_ms);
 }
 
 /* What is pending with the consumer is delivered once more. */

@@ -101,6 +101,7 @@ static void add(struct call *c, const struct add_options *o, const double *score
 	if (!call_write_value(c, &key, VALUE_ZSET, &e)) return;
 	if (e || !(o->flags & ZSET_ADD_XX)) {
 		store_open(c->view, &key, e, VALUE_ZSET, &edit);
+		zset_expect(&edit.value, o->pairs, store_limits(c->view));
 		fetch_row(c, &edit.value, o->first + 1);
 		add_pairs(c, o, scores, &edit.value, &outcome);
 		store_close(c->view, &key, &edit);

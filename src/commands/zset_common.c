@@ -1,6 +1,7 @@
 /* See zset_common.h. */
 #include "commands/zset_common.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -8,9 +9,17 @@
 
 /* ---- Ranges ---- */
 
-/* As strtod reads it, which is more than a score may be: blanks before it, nothing at all (0), any size ("1e999" is infinite),
- * and a NUL ends it. */
+/* Whether strtod would skip blanks or read hexadecimal digits. */
+static bool is_unusual(struct slice text) {
+	size_t at = text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+');
+	if (text.len > at + 1 && text.ptr[at] == '0' && (text.ptr[at + 1] == 'x' || text.ptr[at + 1] == 'X')) return true;
+	return text.len > 0 && isspace((unsigned char)text.ptr[0]);
+}
+
+/* As strtod reads it, except for blanks and hexadecimal digits: that is more than a score may be, nothing at all (0) or any
+ * size ("1e999" is infinite), and a NUL ends it. */
 static bool read_loose_double(struct slice text, double *value) {
+	if (is_unusual(text)) return false;
 	char local[128];
 	char *copy = text.len < sizeof(local) ? local : mem_try_alloc(text.len + 1);
 	char *end;

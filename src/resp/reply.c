@@ -158,18 +158,14 @@ void reply_bool(struct reply *r, bool value) {
 	}
 }
 
-void reply_double_text(struct reply *r, struct slice digits) {
-	if (r->proto >= 3) {
-		write_line(r, ',', digits.ptr, digits.len);
-	} else {
-		reply_slice(r, digits);
-	}
-}
-
 void reply_double(struct reply *r, double value) {
 	char text[NUMBER_DOUBLE_MAX_CHARS];
 	size_t len = number_format_double(text, value);
-	reply_double_text(r, slice_of(text, len));
+	if (r->proto >= 3) {
+		write_line(r, ',', text, len);
+	} else {
+		reply_bulk(r, text, len);
+	}
 }
 
 void reply_null(struct reply *r) {

@@ -128,8 +128,12 @@ static bool fits_flat(const struct value *h, struct slice field, struct slice va
 	return pack_fits(h->data, field.len + value.len, 3);
 }
 
-/* Makes sure that ends can be told. The entries that this adds to a pack are small, but there may be many. */
-static void make_room_for_ends(struct value *h) {
+void hash_expect(struct value *h, size_t fields, const struct type_limits *limits) {
+	if (hash_is_flat(h) && fields > limits->hash_max_listpack_entries) hash__to_table(h);
+}
+
+/* The entries that this adds to a pack are small, but there may be many. */
+void hash_allow_ends(struct value *h) {
 	if (h->encoding == HASH_TIGHT || (h->encoding == HASH_PACK && pack_fits(h->data, 0, hash_count(h))))
 		hash__to_pack_ends(h);
 	else if (h->encoding == HASH_PACK)
@@ -150,7 +154,7 @@ enum hash_set_result hash_set(struct value *h, struct slice field, struct slice 
 	const struct type_limits *limits) {
 	assert(end_ms > 0 || end_ms == HASH_NO_END || end_ms == HASH_KEEP_END);
 	if (hash_is_flat(h) && !fits_flat(h, field, value, limits)) hash__to_table(h);
-	if (end_ms > 0) make_room_for_ends(h);
+	if (end_ms > 0) hash_allow_ends(h);
 	if (!hash_is_flat(h)) return hash__table_set(h->data, field, value, end_ms, now_ms);
 	enum hash_set_result result = set_flat(h, field, value, end_ms, now_ms);
 	if (hash_count(h) > limits->hash_max_listpack_entries) hash__to_table(h);
@@ -159,7 +163,7 @@ enum hash_set_result hash_set(struct value *h, struct slice field, struct slice 
 
 bool hash_set_end(struct value *h, struct slice field, int64_t end_ms) {
 	assert(end_ms > 0 || end_ms == HASH_NO_END);
-	if (end_ms > 0) make_room_for_ends(h);
+	if (end_ms > 0) hash_allow_ends(h);
 	if (!hash_is_flat(h)) return hash__table_set_end(h->data, field, end_ms);
 	struct hash_spot spot = find_flat(h, field);
 	assert(spot.at);

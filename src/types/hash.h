@@ -90,13 +90,12 @@ enum hash_set_result { HASH_NO_MEMORY = -1, HASH_CHANGED, HASH_ADDED };
 __attribute__((warn_unused_result)) enum hash_set_result hash_set(struct value *h, struct slice field,
 	struct slice value, int64_t end_ms, int64_t now_ms, const struct type_limits *limits);
 
+/* So many fields are about to be set, or the same ones so often: more than a flat form may have make it a table at once. */
+void hash_expect(struct value *h, size_t fields, const struct type_limits *limits);
+
 /* Makes the hash one whose fields may have an end, whether or not any gets one: what HEXPIRE and its kin do with every
  * hash that they are called for. O(n). */
 void hash_allow_ends(struct value *h);
-
-/* What has become of a hash whose every field that was put in was removed again at once: as hash_set, it takes the form
- * that holds fields and values of these lengths. */
-void hash_outgrow(struct value *h, size_t longest, size_t fields, const struct type_limits *limits);
 
 /* Gives a field that is there another end, or, with HASH_NO_END, none. False: no memory. O(log n). */
 __attribute__((warn_unused_result)) bool hash_set_end(struct value *h, struct slice field, int64_t end_ms);

@@ -16,13 +16,13 @@ static int64_t end_entry(int64_t end_ms) {
 	return end_ms >= 0 ? end_ms : 0;
 }
 
-/* The field before which one with that end comes: the first that ends later or not at all. 0: the end of the pack. */
+/* The field before which one with that end comes: the first that does not end earlier. 0: the end of the pack. */
 static size_t place_for(const struct value *h, int64_t end_ms) {
 	if (end_ms < 0) return 0;
 	struct hash_spot spot;
 	for (size_t at = pack_first(h->data); at; at = hash__spot_next(h, &spot)) {
 		spot = hash__spot(h, at);
-		if (spot.end_ms < 0 || spot.end_ms > end_ms) return at;
+		if (spot.end_ms < 0 || spot.end_ms >= end_ms) return at;
 	}
 	return 0;
 }

@@ -158,6 +158,7 @@ enum stream_references {
 };
 
 enum stream_delete_answer { STREAM_NOT_THERE, STREAM_DELETED, STREAM_REFERENCED };
+/* STREAM_ONLY_ACKED: STREAM_REFERENCED also when there is no such entry, if the ID is referenced. */
 enum stream_delete_answer stream_delete(struct stream *s, struct stream_id id, enum stream_references references);
 
 /* Whether a group has the entry pending or has not come to it yet. O(groups · log pending). */
@@ -165,7 +166,7 @@ bool stream_is_referenced(const struct stream *s, struct stream_id id);
 
 struct stream_trim {
 	enum { STREAM_TRIM_NONE, STREAM_TRIM_LENGTH, STREAM_TRIM_MIN_ID } by;
-	bool nodes_only; /* "~": only whole nodes go */
+	bool nodes_only; /* "~": only whole nodes go; and, as in Redis, none unless the references are kept */
 	enum stream_references references;
 	uint64_t length;         /* that may stay */
 	struct stream_id min_id; /* what comes before goes */

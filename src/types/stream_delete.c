@@ -39,9 +39,9 @@ bool stream_is_referenced(const struct stream *s, struct stream_id id) {
 
 enum stream_delete_answer stream_delete(struct stream *s, struct stream_id id, enum stream_references references) {
 	struct stream_iter it;
+	if (references == STREAM_ONLY_ACKED && stream_is_referenced(s, id)) return STREAM_REFERENCED;
 	stream_iter_begin(&it, s, id, id, STREAM_FORWARD);
 	if (!stream_iter_next(&it)) return STREAM_NOT_THERE;
-	if (references == STREAM_ONLY_ACKED && stream_is_referenced(s, id)) return STREAM_REFERENCED;
 	if (references == STREAM_DROP_REFERENCES) stream_pending_remove_everywhere(s, id);
 	mark_deleted(stream__node(s, &it._place)->pack, stream__iter_entry(&it));
 	s->state.length--;
@@ -140,6 +140,7 @@ uint64_t stream_trim(struct stream *s, const struct stream_trim *how) {
 	struct trimming t = { .s = s, .how = how };
 
 	if (s->state.length == 0) return 0;
+	if (how->nodes_only && how->references != STREAM_KEEP_REFERENCES) return 0;
 	stream__first_node(s, &t.place);
 	for (const struct stream_node *node; (node = stream__node(s, &t.place));) {
 		if (is_enough(s, how, node->id) || stream_id_compare(node->id, last) > 0) break;
@@ -150,7 +151,7 @@ uint64_t stream_trim(struct stream *s, const struct stream_trim *how) {
 			remove_whole_node(&t, live);
 			continue;
 		}
-		if (!whole && how->nodes_only) break;
+		if (how->nodes_only) break;
 		trim_entries(&t);
 		if (!whole && !by_entry) break;
 	}

@@ -157,6 +157,10 @@ bool zset_remove(struct value *z, struct slice member) {
 	return at != 0;
 }
 
+void zset_expect(struct value *z, size_t members, const struct type_limits *limits) {
+	if (is_pack(z) && members > limits->zset_max_listpack_entries) zset__to_tree(z);
+}
+
 void zset__to_tree(struct value *z) {
 	struct pack *pack = pack_of(z);
 	struct zset_tree *t = zset__tree_new();

@@ -75,6 +75,9 @@ enum zset_added {
 	ZSET_NO_MEMORY, /* nothing changed */
 };
 
+/* So many members are about to be added, or the same ones so often: more than a pack may have make it a tree at once. */
+void zset_expect(struct value *z, size_t members, const struct type_limits *limits);
+
 /* Adds a member or changes its score. `score` is not NaN. *result (may be NULL) is the member's score afterwards, set unless
  * ZSET_KEPT, ZSET_NAN or ZSET_NO_MEMORY. `member` must not lie in `z`. O(log n). */
 enum zset_added zset_add(struct value *z, struct slice member, double score, unsigned flags,

@@ -281,8 +281,11 @@ def test_delete_with_references(c):
     c("XACK", "s", "h", "1")
     # 1: read and acknowledged by both; 2: pending with h; 5: h has not come to it; 7: neither has.
     assert c("XDELEX", "s", "ACKED", "IDS", "4", "1", "2", "5", "7") == [1, 2, 2, 2]
-    assert c("XDELEX", "s", "ACKED", "IDS", "2", "1", "99") == [-1, -1]
+    # An ID that a group has not come to need not exist; nor need one that is still pending.
+    assert c("XDELEX", "s", "ACKED", "IDS", "2", "1", "99") == [-1, 2]
+    assert c("XDELEX", "s", "DELREF", "IDS", "1", "99") == [-1]
     assert c("XDELEX", "s", "IDS", "1", "2") == [1]
+    assert c("XDELEX", "s", "ACKED", "IDS", "1", "2") == [2]
     assert c("XPENDING", "s", "h")[0] == 3
     assert c("XDELEX", "s", "KEEPREF", "IDS", "1", "3") == [1]
     assert c("XPENDING", "s", "h")[0] == 3
@@ -397,14 +400,35 @@ def test_trim_with_references(c, settings):
                 c("XADD", "s", how, "MAXLEN", "3", "9", "f", "v")
                 left += 1
             assert (c("XLEN", "s"), c("XPENDING", "s", "g")[0]) == (left, pending)
+
+
+@pytest.mark.tarn_only
+def test_trim_about_only_without_looking_at_references(c, settings):
     settings(stream_node_max_entries=2)
-    c("DEL", "s")
-    add(c, "s", *range(1, 9))
-    c("XGROUP", "CREATE", "s", "g", "0")
-    c("XREADGROUP", "GROUP", "g", "c", "COUNT", "6", "STREAMS", "s", ">")
-    c("XACK", "s", "g", "1", "2", "4")
-    assert c("XTRIM", "s", "ACKED", "MINID", "~", "5") == 3
-    assert all_ids(c, "s") == ["3-0", "5-0", "6-0", "7-0", "8-0"]
+    for with_group in (False, True):
+        c("DEL", "s")
+        add(c, "s", *range(1, 9))
+        if with_group:
+            c("XGROUP", "CREATE", "s", "g", "0")
+            c("XREADGROUP", "GROUP", "g", "c", "NOACK", "STREAMS", "s", ">")
+        for how in ("ACKED", "DELREF"):
+            assert c("XTRIM", "s", how, "MINID", "~", "5") == 0
+            assert c("XTRIM", "s", "MAXLEN", "~", "2", "LIMIT", "0", how) == 0
+        c("XADD", "s", "DELREF", "MAXLEN", "~", "2", "9", "f", "v")
+        assert c("XLEN", "s") == 9
+        assert c("XTRIM", "s", "KEEPREF", "MINID", "~", "5") == 4
+        assert c("XTRIM", "s", "ACKED", "MINID", "=", "7") == 2
+
+
+@pytest.mark.tarn_only
+@pytest.mark.parametrize("words", ["KEEPREF KEEPREF", "ACKED ACKED", "KEEPREF DELREF"])
+def test_trim_takes_one_word_for_references(c, words):
+    add(c, "s", 1, 2)
+    first, second = words.split()
+    assert c.fails("XTRIM", "s", "MAXLEN", "1", first, second) == SYNTAX
+    assert c.fails("XTRIM", "s", first, "MAXLEN", "1", second, "LIMIT", "x") == SYNTAX
+    assert c.fails("XADD", "s", first, "MAXLEN", "1", second, "9", "f", "v") == SYNTAX
+    assert all_ids(c, "s") == ["1-0", "2-0"]
 
 
 # Nodes.

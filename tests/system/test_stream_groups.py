@@ -81,15 +81,46 @@ def test_create(c):
     add(c, "s", 1, 2, 3)
     assert c("XGROUP", "CREATE", "s", "b", "$") == b"OK"
     assert c("XGROUP", "CREATE", "s", "a", "0") == b"OK"
-    assert c("XGROUP", "CREATE", "s", "c", "2", "MKSTREAM", "ENTRIESREAD", "7") == b"OK"
+    assert c("XGROUP", "CREATE", "s", "c", "2", "MKSTREAM", "ENTRIESREAD", "2") == b"OK"
     assert c("XGROUP", "CREATE", "s", "", "2", "entriesread", "-1", "mkstream") == b"OK"
     assert c.fails("XGROUP", "CREATE", "s", "a", "0", "MKSTREAM") == "BUSYGROUP Consumer Group name already exists"
     found = groups(c)
     assert list(found) == ["", "a", "b", "c"]
     assert found["b"] == {"name": b"b", "consumers": 0, "pending": 0, "last-delivered-id": b"3-0", "entries-read": None, "lag": 0}
     assert (found["a"]["last-delivered-id"], found["a"]["lag"]) == (b"0-0", 3)
-    assert (found["c"]["entries-read"], found["c"]["lag"]) == (7, -4)
+    assert (found["c"]["entries-read"], found["c"]["lag"]) == (2, 1)
     assert found[""]["lag"] is None
+
+
+@pytest.mark.tarn_only
+def test_no_more_read_than_added(c):
+    add(c, "s", 1, 2, 3)
+    c("XGROUP", "CREATE", "s", "g", "2", "ENTRIESREAD", "7")
+    assert (groups(c)["g"]["entries-read"], groups(c)["g"]["lag"]) == (3, 0)
+    c("XDEL", "s", "1")
+    c("XGROUP", "SETID", "s", "g", "1", "ENTRIESREAD", "9")
+    assert (groups(c)["g"]["entries-read"], groups(c)["g"]["lag"]) == (3, 2)
+    # What is told later about the stream does not reach back.
+    c("XSETID", "s", "9", "ENTRIESADDED", "2")
+    assert groups(c)["g"]["entries-read"] == 3
+    c("XGROUP", "CREATE", "s", "new", "0", "ENTRIESREAD", "9")
+    assert groups(c)["new"]["entries-read"] == 2
+
+
+def test_options_that_are_given_again(c):
+    def problem(name):
+        return f"ERR unknown subcommand or wrong number of arguments for '{name}'. Try XGROUP HELP."
+    assert c("XGROUP", "CREATE", "s", "g", "0", *["MKSTREAM"] * 2) == b"OK"
+    assert c("XGROUP", "CREATE", "s", "h", "0", *["MKSTREAM"] * 3) == b"OK"
+    assert c.fails("XGROUP", "CREATE", "new", "g", "0", *["MKSTREAM"] * 4) == problem("CREATE")
+    assert c("EXISTS", "new") == 0
+    # Numbers, then the key, then the group, and only then how many words there are.
+    twice = ("ENTRIESREAD", "1", "ENTRIESREAD", "2")
+    for name in ("CREATE", "SETID"):
+        assert c.fails("XGROUP", name, "s", "g", "x", *twice) == problem(name)
+        assert c.fails("XGROUP", name, "new", "g", "x", *twice) == NEEDS_KEY
+        assert c.fails("XGROUP", name, "new", "g", "x", *twice[:3], "x") == NOT_INTEGER
+    assert c.fails("XGROUP", "SETID", "s", "none", "x", *twice) == "NOGROUP No such consumer group 'none' for key name 's'"
 
 
 def test_create_makes_the_stream(c):
@@ -176,6 +207,9 @@ def test_active_consumers(work):
     assert list(found["alice"]) == ["name", "pending", "idle", "inactive"]
     assert 0 <= found["alice"]["inactive"] < 60_000
     assert found["carol"]["inactive"] == -1
+    # Who does not want to acknowledge is never active.
+    assert read(c, "g", "carol", "NOACK", "s", ">")
+    assert consumers(c, "g")["carol"]["inactive"] == -1
     # An attempt that brings nothing makes the consumer, and counts as seen.
     c("XGROUP", "SETID", "s", "g", "$")
     for consumer, reply in (("dora", take(c, "g", "dora", 1)), ("emil", c("XCLAIM", "s", "g", "emil", 10**9, "1")),

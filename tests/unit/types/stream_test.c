@@ -195,6 +195,9 @@ static void test_references(void **state) {
 	assert_int_equal(stream_delete(s, id_of(1, 0), STREAM_ONLY_ACKED), STREAM_REFERENCED);
 	assert_int_equal(stream_delete(s, id_of(2, 0), STREAM_ONLY_ACKED), STREAM_DELETED);
 	assert_int_equal(stream_delete(s, id_of(4, 0), STREAM_ONLY_ACKED), STREAM_REFERENCED);
+	/* It need not exist. */
+	assert_int_equal(stream_delete(s, id_of(99, 0), STREAM_ONLY_ACKED), STREAM_REFERENCED);
+	assert_int_equal(stream_delete(s, id_of(99, 0), STREAM_DROP_REFERENCES), STREAM_NOT_THERE);
 	assert_int_equal(stream_delete(s, id_of(1, 0), STREAM_KEEP_REFERENCES), STREAM_DELETED);
 	assert_int_equal(stream_group_pending(g), 2);
 	assert_int_equal(stream_delete(s, id_of(3, 0), STREAM_DROP_REFERENCES), STREAM_DELETED);
@@ -304,6 +307,8 @@ static void step_delete(struct stream *s) {
 		expected = model_delete(e, references) ? STREAM_DELETED : STREAM_REFERENCED;
 		if (expected == STREAM_DELETED && stream_id_compare(e->id, model.max_deleted) > 0)
 			model.max_deleted = e->id;
+	} else if (references == STREAM_ONLY_ACKED && model_is_referenced(e)) {
+		expected = STREAM_REFERENCED;
 	}
 	assert_int_equal(stream_delete(s, e->id, references), expected);
 }
