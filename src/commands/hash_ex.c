@@ -109,11 +109,19 @@ static bool read_pairs(struct call *c, unsigned arg, struct hsetex *options) {
 	return count * 2 == (int64_t)c->argc - (arg + 2) || fail_arity(c);
 }
 
+static bool fail_expiries(struct call *c) {
+	reply_error(c->reply, "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
+	return false;
+}
+
+/* Such a word as the last argument. The arity sees to it that another one came before. */
+static bool is_time_word(const struct call *c, unsigned arg) {
+	return call_word(c, arg, "ex") || call_word(c, arg, "px") || call_word(c, arg, "exat") ||
+	       call_word(c, arg, "pxat");
+}
+
 static bool read_expiry(struct call *c, const struct expiry_option *found, struct hsetex *options) {
-	if (options->kind != EXPIRY_OPTION_NONE) {
-		reply_error(c->reply, "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
-		return false;
-	}
+	if (options->kind != EXPIRY_OPTION_NONE) return fail_expiries(c);
 	options->kind = found->kind;
 	return found->kind != EXPIRY_OPTION_TIME || hash_read_end(c, found->arg, found->unit, &options->end_ms);
 }
@@ -132,6 +140,8 @@ static bool read_hsetex(struct call *c, struct hsetex *options) {
 			arg++;
 		} else if (args_expiry_option(c, &arg, EXPIRY_TAKES_KEEPTTL, &found)) {
 			if (!read_expiry(c, &found, options)) return false;
+		} else if (is_time_word(c, arg)) {
+			return fail_expiries(c);
 		} else {
 			reply_errorf(c->reply, "ERR unknown argument: %.*s",
 				(int)(c->argv[arg].len < 128 ? c->argv[arg].len : 128), c->argv[arg].ptr);
@@ -165,8 +175,7 @@ static bool set_pairs(struct call *c, struct value *h, const struct hsetex *opti
 		if (hash_set(h, c->argv[arg], c->argv[arg + 1], end_ms, c->view->now_ms, limits) == HASH_NO_MEMORY)
 			return false;
 		changes->set++;
-		if (past)
-			/* Set and gone at once. */
+		if (past) /* Set and gone at once. */
 			changes->removed += hash_remove(h, c->argv[arg], c->view->now_ms);
 		else
 			changes->ends += timed;

@@ -56,6 +56,10 @@ static void scan_key(void *context, const struct entry *e) {
 static bool read_scan_options(struct call *c, struct scan *s) {
 	s->count = 10;
 	for (unsigned i = 2; i < c->argc; i += 2) {
+		if (call_word(c, i, "novalues")) {
+			reply_error(c->reply, ERR_NOVALUES);
+			return false;
+		}
 		if (i + 1 >= c->argc) {
 			call_syntax_error(c);
 			return false;

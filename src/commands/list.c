@@ -198,6 +198,10 @@ void cmd_lrem(struct call *c) {
 	struct entry *e;
 	int64_t count;
 	if (!call_int(c, 2, &count, NULL)) return;
+	if (count == INT64_MIN) {
+		reply_error(c->reply, ERR_NOT_LONG);
+		return;
+	}
 	if (!call_write_value(c, &key, VALUE_LIST, &e)) return;
 	if (!e) {
 		reply_int(c->reply, 0);

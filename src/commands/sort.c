@@ -78,10 +78,23 @@ static bool read_option(struct call *c, unsigned *arg, bool may_store, struct so
 	return true;
 }
 
+/* The key specs take what stands behind the last word STORE, whose gate alone is held. A key of that name must not make us
+ * store elsewhere: SORT key STORE store ASC. */
+static bool is_last_store(const struct call *c, unsigned store_arg) {
+	for (unsigned arg = store_arg; arg + 1 < c->argc; arg++)
+		if (call_word(c, arg, "store")) return false;
+	return true;
+}
+
 static bool read_options(struct call *c, bool may_store, struct sort_options *o) {
 	*o = (struct sort_options){ .count = -1 };
 	for (unsigned arg = 2; arg < c->argc; arg++)
 		if (!read_option(c, &arg, may_store, o)) return false;
+	/* With BY or GET all gates are. */
+	if (o->store && !o->by && !o->get_count && !is_last_store(c, o->store)) {
+		call_syntax_error(c);
+		return false;
+	}
 	return true;
 }
 
@@ -311,9 +324,11 @@ static bool load_in_order(struct call *c, struct sorting *s, const struct value 
 
 /* ---- Answers ---- */
 
+/* Many GETs can ask for any number of bytes; proto-max-bulk-len is where it ends. */
 static void reply_items(struct call *c, struct sorting *s, const struct sort_pattern *gets) {
 	const struct sort_options *o = &s->options;
 	struct sort_value found = { 0 };
+	size_t start = c->reply->out->len;
 	reply_array(c->reply, (s->end - s->first) * (gets ? o->get_count : 1));
 	for (size_t i = s->first; i < s->end; i++) {
 		struct slice element = text_of(s, s->items[i].text);
@@ -324,6 +339,10 @@ static void reply_items(struct call *c, struct sorting *s, const struct sort_pat
 			else
 				reply_null(c->reply);
 		}
+		if (c->reply->out->len - start <= call_max_string(c)) continue;
+		c->reply->out->len = start;
+		reply_error(c->reply, ERR_REPLY_TOO_LONG);
+		break;
 	}
 	sort_value_release(&found);
 }

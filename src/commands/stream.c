@@ -64,13 +64,10 @@ static enum option_answer take_trim_option(struct call *c, unsigned *arg, struct
 	} else if (has_more && call_word(c, *arg, "LIMIT")) {
 		++*arg;
 		if (!read_limit(c, *arg, option)) return OPTION_WRONG;
-	} else if (!stream_references_word(c, *arg, &option->trim.references)) {
-		return OPTION_OTHER;
-	} else if (option->references_given) {
-		call_syntax_error(c);
-		return OPTION_WRONG;
-	} else {
+	} else if (!option->references_given && stream_references_word(c, *arg, &option->trim.references)) {
 		option->references_given = true;
+	} else {
+		return OPTION_OTHER;
 	}
 	++*arg;
 	return OPTION_TAKEN;

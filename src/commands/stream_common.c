@@ -137,7 +137,8 @@ bool stream_read_counted_ids(struct call *c, unsigned arg, struct stream_ids *id
 		if (!references_given && stream_references_word(c, arg, &ids->references)) {
 			references_given = true;
 			arg++;
-		} else if (ids->count == 0 && arg + 1 < c->argc && call_word(c, arg, "IDS")) {
+		} else if (arg + 1 < c->argc && call_word(c, arg, "IDS")) {
+			/* Of several the last one counts. */
 			if (!read_id_count(c, &arg, ids)) return false;
 		} else {
 			call_syntax_error(c);

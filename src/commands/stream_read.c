@@ -88,8 +88,8 @@ static bool read_streams(struct call *c, unsigned arg, struct read_args *args, b
 	}
 	if (count % 2 != 0) {
 		reply_errorf(c->reply,
-			"ERR Unbalanced '%s' list of streams: for each stream key an ID or '%c' must be specified.",
-			call_name(c), is_group_command ? '>' : '$');
+			"ERR Unbalanced '%s' list of streams: for each stream key an ID%s must be specified.",
+			call_name(c), is_group_command ? " or '>'" : ", '+', or '$'");
 		return false;
 	}
 	args->first_key = arg + 1;
@@ -100,8 +100,12 @@ static bool read_streams(struct call *c, unsigned arg, struct read_args *args, b
 static bool read_block(struct call *c, unsigned arg, struct read_args *args) {
 	if (!call_int(c, arg, &args->timeout_ms, "ERR timeout is not an integer or out of range")) return false;
 	args->blocks = true;
-	if (args->timeout_ms >= 0) return true;
-	reply_error(c->reply, "ERR timeout is negative");
+	if (args->timeout_ms < 0)
+		reply_error(c->reply, "ERR timeout is negative");
+	else if (args->timeout_ms > INT64_MAX - c->view->now_ms)
+		reply_error(c->reply, "ERR timeout is out of range");
+	else
+		return true;
 	return false;
 }
 

@@ -37,13 +37,17 @@ void cmd_wait(struct call *c) {
 
 void cmd_waitaof(struct call *c) {
 	int64_t local, replicas, timeout_ms;
-	if (!call_int(c, 1, &local, NULL) || !call_int(c, 2, &replicas, NULL) || !read_timeout(c, 3, &timeout_ms))
-		return;
-	if (local < 0 || local > 1 || replicas < 0) {
-		reply_error(c->reply, local < 0 || replicas < 0 ? ERR_NOT_POSITIVE
-								: "ERR value is out of range, must be between 0 and 1");
+	if (!call_int(c, 1, &local, NULL)) return;
+	if (local < 0 || local > 1) {
+		reply_error(c->reply, "ERR value is out of range, value must between 0 and 1");
 		return;
 	}
+	if (!call_int(c, 2, &replicas, ERR_NOT_POSITIVE)) return;
+	if (replicas < 0) {
+		reply_error(c->reply, ERR_NOT_POSITIVE);
+		return;
+	}
+	if (!read_timeout(c, 3, &timeout_ms)) return;
 	if (local > 0) {
 		reply_error(c->reply, "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
 		return;

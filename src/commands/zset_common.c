@@ -12,7 +12,8 @@
 /* Whether strtod would skip blanks or read hexadecimal digits. */
 static bool is_unusual(struct slice text) {
 	size_t at = text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+');
-	if (text.len > at + 1 && text.ptr[at] == '0' && (text.ptr[at + 1] == 'x' || text.ptr[at + 1] == 'X')) return true;
+	if (text.len > at + 1 && text.ptr[at] == '0' && (text.ptr[at + 1] == 'x' || text.ptr[at + 1] == 'X'))
+		return true;
 	return text.len > 0 && isspace((unsigned char)text.ptr[0]);
 }
 

@@ -320,5 +320,5 @@ void reply_help(struct reply *r, const char *command, const char *const *lines) 
 	write_help_heading(r, command);
 	for (size_t i = 0; i < count; i++) reply_status(r, lines[i]);
 	reply_status(r, "HELP");
-	reply_status(r, "    Prints this help.");
+	reply_status(r, "    Print this help.");
 }

@@ -37,9 +37,9 @@ enum command_flags {
 	CMD_NO_MULTI = 1 << 15,
 	CMD_ALLOW_BUSY = 1 << 16,
 	CMD_MOVABLEKEYS = 1 << 17,
-	CMD_MAY_REPLICATE = 1 << 18, /* waits for CLIENT PAUSE … WRITE as if it wrote; not shown */
-	CMD_PROTECTED = 1 << 19, /* behind an enable-… setting; not shown */
-	CMD_IN_MULTI = 1 << 20,  /* runs at once inside MULTI instead of being queued; not shown */
+	CMD_MAY_REPLICATE = 1 << 18,   /* waits for CLIENT PAUSE … WRITE as if it wrote; not shown */
+	CMD_PROTECTED = 1 << 19,       /* behind an enable-… setting; not shown */
+	CMD_IN_MULTI = 1 << 20,        /* runs at once inside MULTI instead of being queued; not shown */
 	CMD_IN_SUBSCRIPTION = 1 << 21, /* also for a subscriber in RESP2; not shown */
 	CMD_CONTAINER = 1 << 22,       /* has subcommands; not shown */
 };

@@ -14,6 +14,7 @@ enum { STRIPES = 64 };
 struct topic {
 	uint64_t hash;
 	size_t subscribers; /* all workers together */
+	size_t at;          /* of a pattern: its place among all */
 	size_t len;
 	char *name;           /* behind the array */
 	uint32_t on_worker[]; /* subscribers of each */
@@ -28,7 +29,8 @@ struct pubsub {
 	unsigned worker_count;
 	struct stripe stripes[STRIPES];
 	struct lock patterns_lock;
-	struct topic **patterns;
+	struct table pattern_names;
+	struct topic **patterns; /* the same, to be walked through */
 	size_t pattern_cap;
 	_Atomic size_t pattern_count; /* written under the lock; read without it to see that there is none */
 };
@@ -43,6 +45,7 @@ struct pubsub *pubsub_new(unsigned worker_count) {
 void pubsub_free(struct pubsub *p) {
 	for (int i = 0; i < STRIPES; i++)
 		for (int kind = 0; kind < TOPIC_PATTERN; kind++) table_release(&p->stripes[i].topics[kind]);
+	table_release(&p->pattern_names);
 	mem_free(p->patterns);
 	mem_free(p);
 }
@@ -115,23 +118,36 @@ static void unlock_patterns(struct pubsub *p) {
 	lock_drop(&p->patterns_lock, LOCK_RANK_SERVER, 1);
 }
 
+static struct topic *add_pattern(struct pubsub *p, struct slice name, uint64_t hash) {
+	size_t count = p->pattern_count;
+	if (count == p->pattern_cap) {
+		p->pattern_cap = p->pattern_cap ? p->pattern_cap * 2 : 16;
+		p->patterns = mem_realloc(p->patterns, p->pattern_cap * sizeof(p->patterns[0]));
+	}
+	struct topic *t = topic_new(p, name, hash);
+	t->at = count;
+	p->patterns[count] = t;
+	table_insert(&p->pattern_names, hash, t, topic_hash);
+	atomic_store_explicit(&p->pattern_count, count + 1, memory_order_relaxed);
+	return t;
+}
+
+static void remove_pattern(struct pubsub *p, struct table_place place) {
+	struct topic *t = table_item_at(place), *last = p->patterns[p->pattern_count - 1];
+	table_remove(&p->pattern_names, place);
+	p->patterns[t->at] = last;
+	last->at = t->at;
+	atomic_store_explicit(&p->pattern_count, p->pattern_count - 1, memory_order_relaxed);
+	mem_free(t);
+}
+
 static void count_pattern(struct pubsub *p, const struct worker *w, struct slice name, int change) {
+	uint64_t hash = hash_slice(name);
 	lock_patterns(p);
-	size_t count = p->pattern_count, i = 0;
-	while (i < count && !topic_has_name(p->patterns[i], &name)) i++;
-	if (i == count) {
-		if (count == p->pattern_cap) {
-			p->pattern_cap = p->pattern_cap ? p->pattern_cap * 2 : 16;
-			p->patterns = mem_realloc(p->patterns, p->pattern_cap * sizeof(p->patterns[0]));
-		}
-		p->patterns[count++] = topic_new(p, name, 0);
-	}
-	change_topic(p->patterns[i], w, change);
-	if (p->patterns[i]->subscribers == 0) {
-		mem_free(p->patterns[i]);
-		p->patterns[i] = p->patterns[--count];
-	}
-	atomic_store_explicit(&p->pattern_count, count, memory_order_relaxed);
+	struct table_place place = table_find(&p->pattern_names, hash, topic_has_name, &name);
+	struct topic *t = place.bucket ? table_item_at(place) : add_pattern(p, name, hash);
+	change_topic(t, w, change);
+	if (t->subscribers == 0) remove_pattern(p, place);
 	unlock_patterns(p);
 }
 
@@ -186,12 +202,14 @@ static void queue_for(struct worker *w, struct worker *to, struct pubsub_node *n
 		worker_post(to, &local->_wake);
 }
 
-static void send_message(
+/* False, nothing sent, without memory for a payload of the client's size. */
+static bool send_message(
 	struct worker *w, const struct audience *a, enum topic_kind kind, struct slice channel, struct slice payload) {
 	unsigned count = 0;
 	for (unsigned i = 0; i < GATE_MAX_MEMBERS / 64; i++) count += (unsigned)__builtin_popcountll(a->workers[i]);
 	size_t head = sizeof(struct pubsub_message) + count * sizeof(struct pubsub_node);
-	struct pubsub_message *m = mem_alloc(head + channel.len + payload.len);
+	struct pubsub_message *m = mem_try_alloc(head + channel.len + payload.len);
+	if (!m) return false;
 	char *bytes = (char *)m + head;
 	atomic_init(&m->refs, count);
 	m->kind = kind;
@@ -206,6 +224,7 @@ static void send_message(
 			queue_for(w, &w->server->workers[i * 64 + (unsigned)__builtin_ctzll(left)], node);
 		}
 	}
+	return true;
 }
 
 size_t pubsub_publish(struct worker *w, enum topic_kind kind, struct slice channel, struct slice payload) {
@@ -216,7 +235,7 @@ size_t pubsub_publish(struct worker *w, enum topic_kind kind, struct slice chann
 	const struct topic *t = find_topic(stripe, kind, channel, hash);
 	if (t) add_topic(&a, t, p->worker_count);
 	if (kind == TOPIC_CHANNEL) add_patterns(p, &a, channel);
-	if (a.subscribers > 0) send_message(w, &a, kind, channel, payload);
+	if (a.subscribers > 0 && !send_message(w, &a, kind, channel, payload)) a.subscribers = 0;
 	unlock_stripe(stripe);
 	return a.subscribers;
 }

@@ -53,7 +53,7 @@ void pubsub_local_release(struct pubsub_local *local);
 
 /* Of a client; all zero is nobody. Others may read the counts under the world. */
 struct subscriber {
-	struct subscription *_first, *_last; /* in the order of subscribing */
+	struct subscription *_first[TOPIC_KINDS], *_last[TOPIC_KINDS]; /* in the order of subscribing */
 	size_t counts[TOPIC_KINDS];
 };
 
@@ -79,7 +79,7 @@ void pubsub_forget(struct client *c);
 /* ---- Any worker ---- */
 
 /* Tells everybody who subscribes to this channel (TOPIC_CHANNEL or TOPIC_SHARD), and to a pattern that fits it; how many
- * those are. May be called under shard gates and under the world. The worker's own clients hear of it when its command
+ * those are; 0 without memory for the message. May be called under shard gates and under the world. The worker's own clients hear of it when its command
  * has ended: AFTER_DELIVER. */
 size_t pubsub_publish(struct worker *w, enum topic_kind kind, struct slice channel, struct slice payload);
 

@@ -68,9 +68,10 @@ static void remove_topic(struct worker *w, struct local_topic *t) {
 	mem_free(t);
 }
 
-/* Looks through the shorter of two lists, the topic's clients and the client's topics, without knowing which that is. */
+/* Looks through the shorter of two lists, the topic's clients and the client's topics of its kind, without knowing which
+ * that is. */
 static struct subscription *find(const struct client *c, const struct local_topic *t) {
-	struct subscription *of_topic = t->first, *of_client = c->subscriber._first;
+	struct subscription *of_topic = t->first, *of_client = c->subscriber._first[t->kind];
 	while (of_topic && of_client) {
 		if (of_topic->client == c) return of_topic;
 		if (of_client->topic == t) return of_client;
@@ -84,17 +85,18 @@ static struct subscription *find(const struct client *c, const struct local_topi
 
 static void link_subscription(struct client *c, struct local_topic *t) {
 	struct subscription *s = mem_alloc(sizeof(*s));
-	*s = (struct subscription){ c, t, NULL, t->last, NULL, c->subscriber._last };
+	struct subscription **first = &c->subscriber._first[t->kind], **last = &c->subscriber._last[t->kind];
+	*s = (struct subscription){ c, t, NULL, t->last, NULL, *last };
 	if (t->last)
 		t->last->next_of_topic = s;
 	else
 		t->first = s;
 	t->last = s;
-	if (c->subscriber._last)
-		c->subscriber._last->next_of_client = s;
+	if (*last)
+		(*last)->next_of_client = s;
 	else
-		c->subscriber._first = s;
-	c->subscriber._last = s;
+		*first = s;
+	*last = s;
 }
 
 static void unlink_subscription(struct subscription *s) {
@@ -102,8 +104,8 @@ static void unlink_subscription(struct subscription *s) {
 	struct subscriber *who = &s->client->subscriber;
 	*(s->prev_of_topic ? &s->prev_of_topic->next_of_topic : &t->first) = s->next_of_topic;
 	*(s->next_of_topic ? &s->next_of_topic->prev_of_topic : &t->last) = s->prev_of_topic;
-	*(s->prev_of_client ? &s->prev_of_client->next_of_client : &who->_first) = s->next_of_client;
-	*(s->next_of_client ? &s->next_of_client->prev_of_client : &who->_last) = s->prev_of_client;
+	*(s->prev_of_client ? &s->prev_of_client->next_of_client : &who->_first[t->kind]) = s->next_of_client;
+	*(s->next_of_client ? &s->next_of_client->prev_of_client : &who->_last[t->kind]) = s->prev_of_client;
 }
 
 bool pubsub_subscribe(struct client *c, enum topic_kind kind, struct slice name) {
@@ -140,14 +142,13 @@ bool pubsub_unsubscribe(struct client *c, enum topic_kind kind, struct slice nam
 }
 
 struct slice pubsub_oldest(const struct client *c, enum topic_kind kind) {
-	if (c->subscriber.counts[kind] == 0) return slice_of(NULL, 0);
-	const struct subscription *s = c->subscriber._first;
-	while (s->topic->kind != kind) s = s->next_of_client;
-	return topic_name(s->topic);
+	const struct subscription *s = c->subscriber._first[kind];
+	return s ? topic_name(s->topic) : slice_of(NULL, 0);
 }
 
 void pubsub_forget(struct client *c) {
-	while (c->subscriber._first) end_subscription(c->subscriber._first);
+	for (int kind = 0; kind < TOPIC_KINDS; kind++)
+		while (c->subscriber._first[kind]) end_subscription(c->subscriber._first[kind]);
 }
 
 /* ---- Handing out ---- */

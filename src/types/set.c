@@ -543,9 +543,18 @@ static bool within_limits(const struct pack *pack, const struct type_limits *lim
 	return true;
 }
 
+/* Each entry in its own form: a foreign writer may hold as text what is a number, and then the same member twice. */
+static struct pack *rewritten(const struct pack *foreign) {
+	struct pack *pack = pack_new();
+	char scratch[PACK_SCRATCH_BYTES];
+	for (size_t at = pack_first(foreign); at; at = pack_next(foreign, at))
+		pack_append(&pack, pack_text(foreign, at, scratch));
+	return pack;
+}
+
 bool set_from_pack(struct slice bytes, const struct type_limits *limits, struct value *s) {
 	if (!pack_validate(bytes.ptr, bytes.len, PACK_DEEP)) return false;
-	struct pack *pack = pack_from_bytes(bytes);
+	struct pack *pack = rewritten((const struct pack *)(const void *)bytes.ptr);
 	struct value flat = of_pack(pack), table;
 	bool different = table_of_different(&flat, &table);
 	bool stays = different && within_limits(pack, limits);

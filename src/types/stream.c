@@ -148,7 +148,8 @@ void stream_add(struct stream *s, struct stream_id id, const struct slice *parts
 
 	if (s->state.length++ == 0) s->state.first_id = id;
 	s->state.last_id = id;
-	s->state.added++;
+	/* XSETID and RESTORE take any number up to that. */
+	if (s->state.added < INT64_MAX) s->state.added++;
 	if (values != inline_values) mem_free(values);
 }
 

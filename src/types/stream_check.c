@@ -37,6 +37,8 @@ struct entry_head {
 	int64_t flags, ms, seq, fields;
 };
 
+enum { FLAGS_BYTES = 2 }; /* in a pack: a number of seven bits and the length behind it */
+
 /* The entry at `at`; *next is what follows it (0: nothing does). */
 static const char *check_entry(
 	const struct pack *pack, const struct stream_master *master, size_t at, struct entry_head *e, size_t *next) {
@@ -48,6 +50,8 @@ static const char *check_entry(
 		return "an entry has no flags or ID";
 	}
 	if (e->flags & ~(STREAM_FLAG_DELETED | STREAM_FLAG_SAME_FIELDS)) return "an entry has unknown flags";
+	/* They are changed in place, while others know positions behind them. */
+	if (ms_at - at != FLAGS_BYTES) return "an entry's flags take more room than they need";
 	if (e->flags & STREAM_FLAG_SAME_FIELDS) {
 		e->fields = (int64_t)master->fields;
 		count += master->fields;

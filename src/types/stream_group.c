@@ -171,7 +171,7 @@ void stream_group_delivered(const struct stream *s, struct stream_group *g, stru
 	const struct stream_state *state = &s->state;
 	bool follows = g->read != STREAM_READ_UNKNOWN && stream_id_compare(g->last_id, state->first_id) >= 0;
 	if (follows && !has_deleted_from(state, g->last_id)) {
-		g->read++;
+		if (g->read < INT64_MAX) g->read++;
 	} else if (state->added > 0) {
 		g->read = added_up_to(state, id);
 	}

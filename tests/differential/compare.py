@@ -32,6 +32,10 @@ def _is_error(reply):
     return isinstance(reply, Error)
 
 
+def _is_wrong_type(reply):
+    return _is_error(reply) and bytes(reply).startswith(b"WRONGTYPE")
+
+
 def _in_order(reply):
     if isinstance(reply, list):
         return sorted(reply, key=repr)
@@ -77,6 +81,7 @@ def _pending(reply):
     return reply
 
 
+UNUSUAL_BOUND = re.compile(rb"\(?(\s|[+-]?0x)", re.IGNORECASE)
 LONG_NUMBER = re.compile(rb"-?(\d{16,}|\d+\.\d+(e[+-]\d+)?|\de[+-]\d+)")
 
 
@@ -89,6 +94,14 @@ def plain_numbers(reply):
     if type(reply) is bytes and LONG_NUMBER.fullmatch(reply):
         return float(reply)
     return reply
+
+
+def _places(reply):
+    """Coordinates: 7.0 has 17 digits behind the point, 8 the shortest digits that read back the same."""
+    if type(reply) in (list, tuple):
+        return [_places(one) for one in reply]
+    number = plain_numbers(reply)
+    return round(number, 15) if isinstance(number, float) else number
 
 
 # What of XINFO hangs on the clock, on how a server keeps its data, or is newer than 7.0.
@@ -156,8 +169,8 @@ class Difference(NamedTuple):
 MEANT = [
     Difference(frozenset({"GETRANGE", "SUBSTR"}), lambda words, ours, theirs: ours == b"" and int(words[3]) < 0,
                "since Redis 8 an end before the first byte leaves nothing"),
-    Difference(frozenset({"BITCOUNT", "BITPOS"}), lambda words, ours, theirs: _is_error(ours) and theirs in (0, -1),
-               "since 7.2 bad arguments are an error also when the key is missing"),
+    Difference(frozenset({"BITCOUNT", "BITPOS"}), lambda words, ours, theirs: _is_error(ours) and (theirs in (0, -1) or _is_wrong_type(theirs)),
+               "since 7.2 the arguments are read before the look at the key"),
     Difference(frozenset({"SCAN", "HSCAN", "SSCAN", "ZSCAN"}), lambda words, ours, theirs: ours == Error(b"ERR invalid cursor"),
                "newer servers take only a number as a cursor: '' and '-1' were one to 7.0"),
     Difference(frozenset({"XGROUP"}), lambda words, ours, theirs: words[1].upper() == b"CREATECONSUMER" and {ours, theirs} == {0, 1},
@@ -167,6 +180,10 @@ MEANT = [
     Difference(frozenset({"XADD", "XSETID"}), lambda words, ours, theirs: _is_error(ours) and (_is_error(theirs) or words[0].upper() == b"XSETID"),
                "which of two errors; an XSETID below the greatest deleted ID is refused since 7.2"),
     Difference(frozenset({"LPOS"}), lambda words, ours, theirs: _is_error(ours) and b"-9223372036854775808" in words, "the least rank is refused since 7.2"),
+    Difference(frozenset({"LREM"}), lambda words, ours, theirs: _is_error(ours) and words[2] == b"-9223372036854775808", "the least count is refused since 8"),
+    Difference(frozenset({"ZCOUNT", "ZRANGE", "ZRANGESTORE", "ZRANGEBYSCORE", "ZREVRANGEBYSCORE", "ZREMRANGEBYSCORE"}),
+               lambda words, ours, theirs: ours == Error(b"ERR min or max is not a float") and any(UNUSUAL_BOUND.match(word) for word in words[2:]),
+               "since 8 a bound has no blanks before it and no hexadecimal digits"),
     Difference(frozenset({"ZINCRBY"}), lambda words, ours, theirs: words[2].upper() in (b"NX", b"XX", b"CH", b"GT", b"LT", b"INCR") and _is_error(ours) and _is_error(theirs),
                "an increment that is a word of ZADD"),
     Difference(frozenset({"ZRANK", "ZREVRANK"}), lambda words, ours, theirs: _is_error(theirs) and len(words) > 3, "WITHSCORE is newer"),
@@ -179,7 +196,7 @@ MEANT = [
 
 def same(words, ours, theirs):
     name = command_name(words)
-    form = FORMS.get(name, plain_numbers if name.startswith(("Z", "GEO")) else None)
+    form = FORMS.get(name, plain_numbers if name.startswith("Z") else _places if name.startswith("GEO") else None)
     if form and not _is_error(ours) and not _is_error(theirs):
         ours_form, theirs_form = form(ours), form(theirs)
     else:

@@ -9,6 +9,10 @@ PROTOCOLS = (2, 3)
 collect_ignore = [] if cts_file() else ["test_cts.py"]
 
 
+def _version(text):
+    return tuple(int(part) for part in text.split("."))
+
+
 class Subject:
     """What is known about the server under test before the first test is chosen."""
 
@@ -17,6 +21,7 @@ class Subject:
         self.reference = is_reference(self.binary)
         with Server(self.binary, {"threads": 1}) as server:
             self.commands = {name.decode().lower() for name in server.client()("COMMAND", "LIST")}
+            self.version = _version(server.client().info("server")["redis_version"])
 
 
 def _subject(config):
@@ -48,6 +53,8 @@ def _applies(item, subject):
     if item.get_closest_marker("tarn_only") and subject.reference:
         return False
     if item.get_closest_marker("reference_only") and not subject.reference:
+        return False
+    if any(_version(mark.args[0]) > subject.version for mark in item.iter_markers("since")):
         return False
     needed = {str(c).lower() for mark in item.iter_markers("needs") for c in mark.args}
     return needed <= subject.commands

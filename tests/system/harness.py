@@ -31,6 +31,9 @@ from tests.system import wire
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_BINARY = ROOT / "build" / "tarn-server"
 
+# The last line of every HELP, since Redis 8 and before it.
+HELP_OF_HELP = (b"    Print this help.", b"    Prints this help.")
+
 # Settings that redis-server does not have; they are left out for it.
 TARN_ONLY_SETTINGS = {"threads", "shards"}
 

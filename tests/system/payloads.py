@@ -67,8 +67,14 @@ def _back(size):
     return bytes(byte | (0x80 if i else 0) for i, byte in enumerate(out))
 
 
+class raw(bytes):
+    """Of a listpack: an entry without the length behind it, in whatever form."""
+
+
 def _pack_entry(item):
-    if isinstance(item, int):
+    if isinstance(item, raw):
+        data = bytes(item)
+    elif isinstance(item, int):
         if 0 <= item < 128:
             data = bytes([item])
         elif -4096 <= item < 4096:
@@ -87,6 +93,13 @@ def _pack_entry(item):
 def listpack(*items, count=None):
     body = b"".join(map(_pack_entry, items))
     return struct.pack("<IH", len(body) + 7, len(items) if count is None else count) + body + b"\xff"
+
+
+def stream_node(flags):
+    """A stream with the entry 5-0 f v, and no groups. `flags`: what stands for the entry's flags, 2."""
+    node = listpack(1, 0, 1, b"f", 0, flags, 0, 0, b"v", 4)
+    last_id = length(5) + length(0)
+    return length(1) + string(struct.pack(">QQ", 5, 0)) + string(node) + length(1) + last_id * 2 + length(0) * 2 + length(1) + length(0)
 
 
 def _ziplist_data(item):

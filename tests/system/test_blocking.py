@@ -341,6 +341,11 @@ def test_wait_without_replicas(wire):
 @pytest.mark.needs("waitaof")
 def test_waitaof_without_a_file(wire):
     assert wire("WAITAOF", 0, 1, 20) == [0, 0]
+    for words in ([2, 0, 0], [-1, 0, 0], [2, "x", "x"]):
+        assert wire("WAITAOF", *words) == Error(b"ERR value is out of range, value must between 0 and 1")
+    for words in ([0, -1, 0], [1, "x", -1], [0, 2**63, 0]):
+        assert wire("WAITAOF", *words) == Error(b"ERR value is out of range, must be positive")
+    assert wire("WAITAOF", 1, 0, -1) == Error(b"ERR timeout is negative")
     assert wire("WAITAOF", 1, 0, 0) == Error(b"ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
 
 

@@ -365,8 +365,17 @@ REFUSED = {
     "listpack hash with ends, none first": (25, p.ms(END) + p.string(p.listpack(b"f", b"v", 0, b"g", b"v", END))),
     "listpack hash with ends, twins": (25, p.ms(END) + p.string(p.listpack(b"f", b"v", END, b"f", b"v", 0))),
     "listpack hash with ends, text": (25, p.ms(END) + p.string(p.listpack(b"f", b"v", b"soon"))),
+    "listpack set, twins as text and number": (20, p.string(p.listpack(p.raw(b"\x8212"), 12))),
+    "listpack hash, twins as text and number": (16, p.string(p.listpack(p.raw(b"\x8212"), b"v", 12, b"v"))),
+    "stream, flags wider than they need be": (19, p.stream_node(p.raw(b"\xc0\2"))),
     "stream of nothing": (19, b""), "stream, too many": (19, b"\x81\x7f" + b"\xff" * 7), "stream, bad node": (19, b"\1\4abcd\1a"),
 }
+
+
+def test_a_node_that_is_right(c):
+    """So that the one above is refused for its flags alone."""
+    assert c("RESTORE", "k", 0, p.payload(19, p.stream_node(2))) == b"OK"
+    assert c("XRANGE", "k", "-", "+") == [[b"5-0", [b"f", b"v"]]]
 
 
 @pytest.mark.tarn_only  # redis-server lets some of these pass, unless it is told to look closely

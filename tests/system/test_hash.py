@@ -813,7 +813,8 @@ def test_a_hash_set_anew_has_no_ends(c, ending):
 @ttl_commands
 def test_forms_with_ends(c, settings):
     c("HSET", "k", "a", 1, "b", 2)
-    c("HEXPIRE", "k", "100", "FIELDS", "1", "none")
+    c("HPERSIST", "k", "FIELDS", "1", "a")
+    c("HGETEX", "k", "FIELDS", "1", "a")
     assert c("OBJECT", "ENCODING", "k") == b"listpack"
     c("HEXPIRE", "k", "100", "FIELDS", "1", "a")
     assert c("OBJECT", "ENCODING", "k") == b"listpackex"
@@ -828,6 +829,39 @@ def test_forms_with_ends(c, settings):
     assert c("OBJECT", "ENCODING", "l") == b"listpackex"
     c("HSETEX", "l", "EX", "100", "FIELDS", "1", "c", 1)
     assert c("OBJECT", "ENCODING", "l") == b"hashtable"
+
+
+@ttl_commands
+@pytest.mark.parametrize("command, form", [
+    ("HEXPIRE k 100 FIELDS 1 none", "listpackex"), ("HPEXPIREAT k 1 FIELDS 1 none", "listpackex"), ("HEXPIRE k 100 XX FIELDS 1 a", "listpackex"),
+    ("HPEXPIRE k 0 FIELDS 1 a", "listpackex"), ("HGETEX k EX 100 FIELDS 1 none", "listpackex"), ("HGETEX k PERSIST FIELDS 1 a", "listpackex"),
+    ("HGETEX k PXAT 1 FIELDS 1 a", "listpackex"), ("HSETEX k PXAT 1 FIELDS 1 a 1", "listpackex"), ("HPERSIST k FIELDS 1 a", "listpack"),
+    ("HSETEX k KEEPTTL FIELDS 1 a 1", "listpack"), ("HSETEX k FXX EX 100 FIELDS 1 none 1", "listpack"), ("HTTL k FIELDS 1 a", "listpack"),
+    ("HSETEX k PXAT 1 FIELDS 1 new " + "x" * 65, "hashtable"), ("HSETEX k FXX FIELDS 1 none " + "x" * 65, "listpack"),
+    ("HSETEX k PXAT 1 FIELDS 2 new 1 more 2", "listpackex"), ("HSETEX k PXAT 1 FIELDS 4" + " c 1" * 4, "hashtable"),
+    ("HSET k" + " a 1" * 4, "hashtable"), ("HSETEX k FXX FIELDS 4" + " a 1" * 4, "hashtable"), ("HMSET k" + " a 1" * 3, "listpack")])
+def test_what_changes_the_form(c, settings, command, form):
+    """What may give a field an end makes the hash one whose fields may have some, whether or not any field got one. Values that
+    come and go at once leave their form, and so do more pairs than a listpack holds, even if they are the same one."""
+    settings(hash_max_listpack_entries=3)
+    c("HSET", "k", "a", 1, "b", 2)
+    c(*command.split())
+    assert c("OBJECT", "ENCODING", "k") == form.encode()
+    assert c("HGET", "k", "b") == b"2"
+    assert c("HGET", "k", "new") is None
+
+
+@ttl_commands
+def test_small_hashes_are_in_order_of_their_ends(c):
+    """Those with the same end the last one first, those without in the order in which they came."""
+    c("HSET", "k", *"a 1 b 2 c 3 d 4 e 5".split())
+    c("HPEXPIREAT", "k", FAR, "FIELDS", "2", "b", "d")
+    c("HPEXPIREAT", "k", FAR - 1, "FIELDS", "1", "e")
+    assert c("HKEYS", "k") == [b"e", b"d", b"b", b"a", b"c"]
+    c("HSETEX", "k", "PXAT", FAR, "FIELDS", "2", "new", "1", "a", "1")
+    assert c("HKEYS", "k") == [b"e", b"a", b"new", b"d", b"b", b"c"]
+    c("HPERSIST", "k", "FIELDS", "1", "d")
+    assert c("HKEYS", "k") == [b"e", b"a", b"new", b"b", b"c", b"d"]
 
 
 @ttl_commands
@@ -875,7 +909,9 @@ def test_hgetdel(c, ending):
     ("HSETEX k EXAT 9223372036854775807 FIELDS 1 a 1", "ERR invalid expire time in 'hsetex' command"),
     ("HSETEX k FNX KEEPTTL EX 10 x", "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"),
     ("HSETEX k FNX EX 10 KEEPTTL", "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"),
-    ("HSETEX k FNX PX 10000 b", "ERR unknown argument: b"), ("HSETEX k FNX PX 10000 EX", "ERR unknown argument: EX")])
+    ("HSETEX k FNX PX 10000 b", "ERR unknown argument: b"), ("HSETEX k FNX PX 10000 EX",
+     "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"),
+    ("HGETEX k EX 10 FIELDS", arity("hgetex")), ("HGETEX k PERSIST a FIELDS", NO_FIELDS), ("HGETEX k EX 10 FIELDS 1", NOT_AS_MANY)])
 def test_errors_of_the_combined_commands(c, command, error):
     c("HSET", "k", "a", 1)
     assert c.fails(*command.split()) == error

@@ -4,6 +4,7 @@ not do, and what becomes of one that does not read.
 import random
 import socket
 import threading
+import time
 
 import pytest
 import redis
@@ -337,6 +338,39 @@ def test_many_subscriptions_of_one_client(wire, other):
     wire.send(request("UNSUBSCRIBE"))
     assert len([wire.read() for _ in names]) == 5000
     assert other("PUBSUB", "CHANNELS") == []
+
+
+def test_many_subscriptions_of_each_kind(wire, other, protocol):
+    """What one kind costs does not hang on how many there are of another, or of patterns on all of them."""
+    names = [f"name:{i}" for i in range(20000)]
+    for command in ("SUBSCRIBE", "SSUBSCRIBE", "PSUBSCRIBE"):
+        assert len(subscribe(wire, command, *names)) == len(names)
+    assert other("PUBSUB", "NUMPAT") == len(names)
+    began = time.monotonic()
+    for command, left in (("SUNSUBSCRIBE", 0), ("PUNSUBSCRIBE", len(names)), ("UNSUBSCRIBE", 0)):
+        wire.send(request(command))
+        for i, name in enumerate(names, 1):
+            assert wire.read() == push(protocol, command.lower().encode(), name.encode(), left + len(names) - i)
+    assert time.monotonic() - began < 15
+    assert (other("PUBSUB", "NUMPAT"), other("PUBSUB", "CHANNELS"), other("PUBSUB", "SHARDCHANNELS")) == (0, [], [])
+
+
+def test_patterns_come_and_go_in_any_order(wires, other):
+    """Two clients, at times the same patterns: what is left is what hears."""
+    a, b = wires(2), wires(2)
+    patterns = [f"p{i}*" for i in range(40)]
+    for c in (a, b):
+        subscribe(c, "PSUBSCRIBE", *patterns)
+    rng, left = random.Random(4), set(patterns)
+    for pattern in rng.sample(patterns, 30):
+        subscribe(a, "PUNSUBSCRIBE", pattern)
+        assert other("PUBSUB", "NUMPAT") == 40 - sum(1 for p in patterns if p not in left)
+        subscribe(b, "PUNSUBSCRIBE", pattern)
+        left.discard(pattern)
+        assert other("PUBSUB", "NUMPAT") == len(left)
+    for pattern in patterns:
+        heard = sum(1 for p in left if pattern.startswith(p[:-1]))
+        assert other("PUBLISH", pattern[:-1], "m") == 2 * heard
 
 
 def test_a_thousand_subscribers(server):

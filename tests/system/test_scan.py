@@ -188,3 +188,10 @@ def test_guarantee_with_others_at_work(c, connect, server):
 def test_scan_of_a_missing_collection_ends(c, command):
     assert c(command, "missing", "0") == [b"0", []]
     assert c(command, "missing", "17") == [b"0", []]
+
+
+@pytest.mark.since("8.2.0")
+@pytest.mark.parametrize("words", [["NOVALUES"], ["COUNT", "5", "novalues"], ["NOVALUES", "what"]])
+def test_novalues_is_for_hashes(c, words):
+    assert c.fails("SCAN", "0", *words) == "ERR NOVALUES option can only be used in HSCAN"
+    assert c.fails("SCAN", "0", "what", "NOVALUES") == "ERR syntax error"

@@ -112,6 +112,17 @@ def test_store(data):
     assert c("SORT", "l", "LIMIT", 9, 9, "STORE", "l") == 0 and c("EXISTS", "l") == 0
 
 
+@pytest.mark.tarn_only
+def test_a_destination_whose_name_is_store(data):
+    """Not where the key specs take another word for the destination: its gate would not be held."""
+    c = data
+    assert c("SORT", "l", "STORE", "store") == 4 and c("LRANGE", "store", 0, -1) == b(1, 2, 3, 10)
+    assert c("SORT", "l", "STORE", "d", "STORE", "Store") == 4 and c("EXISTS", "Store", "d") == 1
+    for more in (["ASC"], ["LIMIT", 0, 2], ["STORE", "store", "DESC"]):
+        assert c.fails("SORT", "l", "STORE", "store", *more) == "ERR syntax error"
+    assert c("SORT", "l", "BY", "nosort", "STORE", "store", "ASC") == 4 and c("LRANGE", "store", 0, -1) == b(3, 1, 2, 10)
+
+
 def test_what_is_stored_of_a_set_does_not_depend_on_its_form(data):
     c = data
     assert c("SORT", "s", "BY", "nosort", "STORE", "d") == 3 and c("LRANGE", "d", 0, -1) == b("a", "b", "c")

@@ -295,8 +295,11 @@ def test_delete_with_references(c):
     assert info(c, "s")["max-deleted-entry-id"] == b"4-0"
     assert c("XDELEX", "missing", "IDS", "2", "1", "2") == [-1, -1]
     c("DEL", "s")
-    add(c, "s", "1")
+    add(c, "s", "1", "2", "3")
     assert c("XDELEX", "s", "ACKED", "IDS", "1", "1") == [1]
+    # Of several lists the last one counts.
+    assert c("XDELEX", "s", "IDS", "1", "2", "KEEPREF", "IDS", "2", "3", "4") == [1, -1]
+    assert all_ids(c, "s") == ["2-0"]
 
 
 @pytest.mark.tarn_only
@@ -427,7 +430,8 @@ def test_trim_takes_one_word_for_references(c, words):
     first, second = words.split()
     assert c.fails("XTRIM", "s", "MAXLEN", "1", first, second) == SYNTAX
     assert c.fails("XTRIM", "s", first, "MAXLEN", "1", second, "LIMIT", "x") == SYNTAX
-    assert c.fails("XADD", "s", first, "MAXLEN", "1", second, "9", "f", "v") == SYNTAX
+    # To XADD the second one is no option, so it stands where the ID is.
+    assert c.fails("XADD", "s", first, "MAXLEN", "1", second, "9", "f", "v") == BAD_ID
     assert all_ids(c, "s") == ["1-0", "2-0"]
 
 
@@ -503,9 +507,10 @@ def test_wrong_reads(c, args, error):
 
 
 @pytest.mark.tarn_only
-def test_unbalanced_reads(c):
+def test_wrong_reads_of_8(c):
+    assert c.fails("XREAD", "BLOCK", str(2**63 - 1), "STREAMS", "s", "0") == "ERR timeout is out of range"
     assert c.fails("XREAD", "STREAMS", "s", "t", "0") == \
-        "ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified."
+        "ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified."
 
 
 def test_keys_of_read(c):

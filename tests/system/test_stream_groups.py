@@ -107,6 +107,16 @@ def test_no_more_read_than_added(c):
     assert groups(c)["new"]["entries-read"] == 2
 
 
+@pytest.mark.tarn_only
+def test_the_count_of_added_entries_ends_at_the_largest_integer(c):
+    add(c, "s", 1)
+    c("XSETID", "s", "1", "ENTRIESADDED", 2**63 - 1)
+    c("XGROUP", "CREATE", "s", "g", "1", "ENTRIESREAD", 5)
+    add(c, "s", 2)
+    assert groups(c)["g"]["lag"] == 2**63 - 1 - 5
+    assert c("RESTORE", "copy", 0, c("DUMP", "s")) == b"OK"
+
+
 def test_options_that_are_given_again(c):
     def problem(name):
         return f"ERR unknown subcommand or wrong number of arguments for '{name}'. Try XGROUP HELP."

@@ -210,7 +210,7 @@ static void test_help(void **state) {
 	static const char *const lines[] = { "FREQ <key>", "    How often.", NULL };
 	CHECK_BOTH("*5\r\n+OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n+FREQ <key>\r\n+    How "
 		   "often.\r\n"
-		   "+HELP\r\n+    Prints this help.\r\n",
+		   "+HELP\r\n+    Print this help.\r\n",
 		reply_help(r, "object", lines));
 }
 

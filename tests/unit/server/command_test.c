@@ -368,7 +368,7 @@ static void test_command_help(void **state) {
 	const char *help = ask(cmd_command_help, "command help", 2);
 	assert_non_null(
 		strstr(help, "+COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are: +(no subcommand) "));
-	assert_non_null(strstr(help, "+HELP +    Prints this help. "));
+	assert_non_null(strstr(help, "+HELP +    Print this help. "));
 }
 
 int main(void) {
