@@ -41,9 +41,11 @@ bool geo_find_member(const struct value *z, struct slice member, struct geo_poin
 }
 
 void geo_reply_point(struct call *c, struct geo_point p) {
+	char text[NUMBER_HUMAN_MAX_CHARS];
+
 	reply_array(c->reply, 2);
-	reply_double(c->reply, p.lon);
-	reply_double(c->reply, p.lat);
+	reply_double_text(c->reply, slice_of(text, geo_format_degrees(text, p.lon)));
+	reply_double_text(c->reply, slice_of(text, geo_format_degrees(text, p.lat)));
 }
 
 void geo_reply_distance(struct call *c, double distance) {

@@ -110,7 +110,7 @@ void info_write_keyspace(struct buffer *text, struct call *c, const struct figur
 		if (totals->keys == 0) continue;
 		long long ttl_ms =
 			totals->ttl_samples ? (long long)totals->ttl_sum_ms / (long long)totals->ttl_samples : 0;
-		buffer_appendf(text, "db%u:keys=%zu,expires=%zu,avg_ttl=%lld,subexpiry=%zu\r\n", db,
-			totals->keys, totals->volatile_keys, ttl_ms, totals->field_keys);
+		buffer_appendf(text, "db%u:keys=%zu,expires=%zu,avg_ttl=%lld,subexpiry=%zu\r\n", db, totals->keys,
+			totals->volatile_keys, ttl_ms, totals->field_keys);
 	}
 }

@@ -158,14 +158,17 @@ void reply_bool(struct reply *r, bool value) {
 	}
 }
 
+void reply_double_text(struct reply *r, struct slice digits) {
+	if (r->proto >= 3) {
+		write_line(r, ',', digits.ptr, digits.len);
+	} else {
+		reply_slice(r, digits);
+	}
+}
+
 void reply_double(struct reply *r, double value) {
 	char text[NUMBER_DOUBLE_MAX_CHARS];
-	size_t len = number_format_double(text, value);
-	if (r->proto >= 3) {
-		write_line(r, ',', text, len);
-	} else {
-		reply_bulk(r, text, len);
-	}
+	reply_double_text(r, slice_of(text, number_format_double(text, value)));
 }
 
 void reply_null(struct reply *r) {

@@ -36,8 +36,9 @@ __attribute__((format(printf, 2, 3))) void reply_errorf(struct reply *r, const c
 void reply_int(struct reply *r, int64_t value);
 void reply_bool(struct reply *r, bool value);
 void reply_double(struct reply *r, double value);
-void reply_null(struct reply *r);       /* RESP2 "$-1" */
-void reply_null_array(struct reply *r); /* RESP2 "*-1" */
+void reply_double_text(struct reply *r, struct slice digits); /* one that the caller has printed */
+void reply_null(struct reply *r);                             /* RESP2 "$-1" */
+void reply_null_array(struct reply *r);                       /* RESP2 "*-1" */
 
 void reply_bulk(struct reply *r, const void *bytes, size_t len);
 void reply_slice(struct reply *r, struct slice s);

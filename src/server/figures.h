@@ -39,7 +39,8 @@ struct figures {
 	int64_t arch_bits, pid, port, now_us, uptime_s, uptime_days, hz, lru_clock, threads;
 
 	/* Clients. */
-	int64_t clients, maxclients, watching_clients, watched_keys, subscribers, tracking_clients, blocked, blocked_for_a_time;
+	int64_t clients, maxclients, watching_clients, watched_keys, subscribers, tracking_clients, blocked,
+		blocked_for_a_time;
 
 	/* Memory, in bytes unless the name says otherwise. */
 	int64_t used, rss, peak, startup, overhead, dataset, client_bytes, table_bytes, index_bytes, entry_bytes;

@@ -152,16 +152,44 @@ bool geo_reaches(const struct geo_area *area, struct geo_point p, double *metres
 	return !(*metres > area->radius * area->unit);
 }
 
-/* ---- Distances as text ---- */
+/* ---- Numbers as text ---- */
+
+/* `whole`, a point, and `part` with `digits` digits. */
+static size_t put_fixed(char *out, bool negative, uint64_t whole, uint64_t part, unsigned digits) {
+	char *p = out;
+
+	if (negative) *p++ = '-';
+	p += number_format_u64(p, whole);
+	*p++ = '.';
+	for (unsigned i = digits; i > 0; part /= 10) p[--i] = (char)('0' + part % 10);
+	return (size_t)(p - out) + digits;
+}
 
 size_t geo_format_distance(char *out, double distance) {
 	/* Rounded behind the multiplication, as Redis does, which seldom gives another last digit than printf. */
 	if (!(distance >= 0 && distance < 1e12)) return (size_t)snprintf(out, NUMBER_HUMAN_MAX_CHARS, "%.4f", distance);
 	uint64_t n = (uint64_t)llrint(distance * 1e4);
-	size_t len = number_format_u64(out, n / 10000);
-	out[len++] = '.';
-	for (unsigned i = 4; i > 0; n /= 10) out[len + --i] = (char)('0' + n % 10);
-	return len + 4;
+	return put_fixed(out, false, n / 10000, n % 10000, 4);
+}
+
+__extension__ typedef unsigned __int128 uint128;
+
+size_t geo_format_degrees(char *out, double degrees) {
+	static const uint64_t unit = 100000000000000000u; /* 17 digits */
+	double size = fabs(degrees);
+
+	/* What is left has at most 52 bits behind the binary point of which none is lost: printed in integers, ten times as fast
+	 * as by printf. */
+	if (!(size >= 1 && size < 1024)) return number_format_human(out, degrees);
+	uint64_t whole = (uint64_t)size;
+	uint128 scaled = (uint128)(uint64_t)((size - (double)whole) * 0x1p52) * unit;
+	const uint128 one = (uint128)1 << 52;
+	uint128 n = scaled / one, rest = scaled % one;
+	if (rest > one / 2 || (rest == one / 2 && n % 2 == 1)) n++;
+	if (n == unit) return number_format_human(out, degrees);
+	size_t len = put_fixed(out, degrees < 0, whole, (uint64_t)n, 17);
+	while (out[len - 1] == '0') len--;
+	return out[len - 1] == '.' ? len - 1 : len;
 }
 
 /* ---- Covering: the nine cells ---- */

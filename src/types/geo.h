@@ -44,9 +44,10 @@ void geo_text(struct geo_point p, char *out);
 /* Metres between two places. */
 double geo_distance(struct geo_point a, struct geo_point b);
 
-/* A distance as replies show it, with four digits behind the point. Writes to at least NUMBER_HUMAN_MAX_CHARS bytes, not
- * terminated; returns the length. */
+/* Numbers as replies show them: a distance with four digits behind the point, a coordinate with up to 17, trailing zeros left
+ * out. Write to at least NUMBER_HUMAN_MAX_CHARS bytes, not terminated; return the length. */
 size_t geo_format_distance(char *out, double distance);
+size_t geo_format_degrees(char *out, double degrees);
 
 /* ---- Areas ---- */
 

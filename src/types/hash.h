@@ -2,13 +2,15 @@
  *
  *   HASH_TIGHT      length, text, length, text …                     the same as the next in fewer bytes; 255 at most
  *   HASH_PACK       a pack of field, value, field, value …           in the order in which the fields came
- *   HASH_PACK_ENDS  a pack of field, value, end …                    by end; 0, no end, stands behind all others
+ *   HASH_PACK_ENDS  a pack of field, value, end …                    by end, of equal ones the last set first; 0, no end,
+ *                                                                    stands behind all others
  *   HASH_TABLE      a table of items: one allocation with lengths, end if there is one, field, value; beside it, when any
  *                   field has an end, a tree of (end, item)
  *
- * A hash begins as HASH_TIGHT and becomes HASH_PACK when it outgrows that; users see one form. It becomes HASH_PACK_ENDS with the first end and stays that when none is left, and becomes
- * HASH_TABLE when it has more fields than hash-max-listpack-entries or a field or value is longer than
- * hash-max-listpack-value. It never goes back, as in Redis. The packs are those of RDB files.
+ * A hash begins as HASH_TIGHT and becomes HASH_PACK when it outgrows that; users see one form. It becomes HASH_PACK_ENDS with
+ * the first end or by hash_allow_ends and stays that when none is left, and becomes HASH_TABLE when it has more fields than
+ * hash-max-listpack-entries or a field or value is longer than hash-max-listpack-value. It never goes back, as in Redis. The
+ * packs are those of RDB files.
  *
  * An end is in milliseconds since 1970, above 0. A field is alive during the millisecond that its end names and has ended
  * in the next. A field that has ended is missing for every call that takes `now_ms` (INT64_MIN: none has ended), but it

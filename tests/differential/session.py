@@ -72,7 +72,9 @@ class Side:
         if kind == b"set":
             return sorted(value)
         if kind == b"hash":
-            return sorted(zip(value[::2], value[1::2]))
+            fields = value[::2]
+            ends = self.admin("HPEXPIRETIME", key, "FIELDS", len(fields), *fields) if fields and REFERENCE >= FIELDS_END else [-1] * len(fields)
+            return sorted(zip(fields, value[1::2], (About(end, 5000) for end in ends)), key=repr)
         if kind == b"zset":
             return plain_numbers(value)
         if kind == b"stream":

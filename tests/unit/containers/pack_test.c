@@ -214,7 +214,8 @@ static void check_read(const struct pack *pack, const struct model *m) {
 	struct pack_value values[7];
 	size_t index = (size_t)random_below(m->count + 1), read;
 	size_t at = pack_nth(pack, (int64_t)index);
-	for (size_t i = index; (read = pack_read(pack, &at, values, 1 + (size_t)random_below(7))) > 0 || i < m->count;) {
+	for (size_t i = index;
+		(read = pack_read(pack, &at, values, 1 + (size_t)random_below(7))) > 0 || i < m->count;) {
 		assert_in_range(read, 1, 7);
 		for (size_t j = 0; j < read; j++, i++) check_value(m, i, values[j]);
 	}
