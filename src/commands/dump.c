@@ -144,6 +144,7 @@ static bool load(struct call *c, struct slice payload, struct restored *restored
 /* It counts as new, also where it replaced another. */
 static void set_access(struct call *c, const struct key *key, const struct restore_options *o) {
 	struct entry *e = store_find_write(c->view, key);
+	if (!e) return; /* a hash of which every field had ended */
 	store_set_idle(c->view, e, o->idle >= 0 ? o->idle : 0);
 	store_set_frequency(c->view, e, o->frequency >= 0 ? (unsigned)o->frequency : STORE_FREQUENCY_NEW);
 }

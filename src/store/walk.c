@@ -104,7 +104,7 @@ size_t store_db_field_expires(struct view *v) {
 }
 
 void store_totals(struct view *v, struct store_totals *totals) {
-	enum { TTL_SAMPLES = 4 };
+	static const int64_t TTL_MOST_MS = (int64_t)1 << 48;
 	*totals = (struct store_totals){ 0 };
 	for (uint32_t shard = 0; shard <= v->store->shard_mask; shard++) {
 		hold(v, shard);
@@ -119,7 +119,9 @@ void store_totals(struct view *v, struct store_totals *totals) {
 		struct entry *e;
 		/* The first record may be that of a hash's field. */
 		if (deadlines_first(&p->deadlines, &when, &e) && entry_expiry(e) > v->now_ms) {
-			totals->ttl_sum_ms += entry_expiry(e) - v->now_ms;
+			/* Ends may lie so far away that their sum would be no number any more. */
+			int64_t left = entry_expiry(e) - v->now_ms;
+			totals->ttl_sum_ms += left < TTL_MOST_MS ? left : TTL_MOST_MS;
 			totals->ttl_samples++;
 		}
 		release(v, shard);

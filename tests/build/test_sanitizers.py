@@ -4,11 +4,14 @@ The full forms are ./dev asan and ./dev tsan."""
 import pytest
 
 from tests.build.conftest import ROOT
+from tests.system.harness import cts_file
 
 CHOICE = "not w1 and not resp3"
 # pytest's status when the choice leaves nothing of a file.
 NOTHING_CHOSEN = 5
-FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests" / "system").glob("test_*.py"))
+# The compatibility suite lies beside the checkout, or not at all.
+FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests" / "system").glob("test_*.py")
+               if path.name != "test_cts.py" or cts_file())
 
 
 @pytest.fixture(scope="module", params=["asan", "tsan"])
