@@ -143,7 +143,9 @@ class Bench:
         if self.held[server] != row.fills or not row.fills:
             server.call("FLUSHALL")
             for command, count, keys in row.fills:
-                self.load.run(server, command, pipeline=32, requests=count, connections=10, keys=keys)
+                # Counted IDs of a stream must come in their order.
+                connections = 1 if command[0] == "XADD" and "{seq}" in command[2] else 10
+                self.load.run(server, command, pipeline=32, requests=count, connections=connections, keys=keys)
             self.held[server] = row.fills
         for command in row.before:
             self.load.run(server, command, requests=1, connections=1)
