@@ -46,7 +46,7 @@ static void reply_some(struct call *c, const struct value *h, int64_t count, boo
 		return;
 	}
 	r->out->len = chosen.start;
-	reply_error(r, ok ? "ERR the reply would be longer than proto-max-bulk-len" : ERR_NO_MEMORY);
+	reply_error(r, ok ? ERR_REPLY_TOO_LONG : ERR_NO_MEMORY);
 }
 
 static bool read_count(struct call *c, int64_t *count, bool *with_values) {

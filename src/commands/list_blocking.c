@@ -41,11 +41,10 @@ static enum blocking_outcome serve_tail(struct call *c, const struct key *key) {
 static void blocking_pop(struct call *c, enum list_side side) {
 	int64_t timeout_ms;
 	if (!blocking_read_timeout(c, c->argc - 1, &timeout_ms)) return;
-	for (unsigned i = 1; i < c->argc - 1; i++) {
-		struct key key = call_key(c, i);
-		struct entry *e;
-		if (!call_write_value(c, &key, VALUE_LIST, &e)) return;
-		if (!e) continue;
+	struct key key;
+	struct entry *e;
+	if (!call_write_first(c, VALUE_LIST, 1, c->argc - 2, &key, &e)) return;
+	if (e) {
 		pop_one(c, &key, e, side);
 		return;
 	}
@@ -67,18 +66,12 @@ void cmd_brpop(struct call *c) {
 
 /* ---- BLMPOP ---- */
 
-static void pop_several(struct call *c, const struct key *key, struct entry *e, const struct pop_options *o) {
-	reply_array(c->reply, 2);
-	reply_slice(c->reply, key_slice(key));
-	list_pop(c, key, e, o->second ? LIST_TAIL : LIST_HEAD, o->count);
-}
-
 static enum blocking_outcome serve_several(struct call *c, const struct key *key) {
 	struct entry *e = list_there(c, key);
 	struct pop_options o;
 	/* They were right when the client began to wait. */
 	if (!e || !args_pop_options(c, 2, "LEFT", "RIGHT", &o)) return BLOCKING_EMPTY;
-	pop_several(c, key, e, &o);
+	list_pop_several(c, key, e, &o);
 	return BLOCKING_SERVED;
 }
 
@@ -86,12 +79,11 @@ void cmd_blmpop(struct call *c) {
 	struct pop_options o;
 	int64_t timeout_ms;
 	if (!args_pop_options(c, 2, "LEFT", "RIGHT", &o) || !blocking_read_timeout(c, 1, &timeout_ms)) return;
-	for (unsigned i = 0; i < o.keys; i++) {
-		struct key key = call_key(c, 3 + i);
-		struct entry *e;
-		if (!call_write_value(c, &key, VALUE_LIST, &e)) return;
-		if (!e) continue;
-		pop_several(c, &key, e, &o);
+	struct key key;
+	struct entry *e;
+	if (!call_write_first(c, VALUE_LIST, 3, o.keys, &key, &e)) return;
+	if (e) {
+		list_pop_several(c, &key, e, &o);
 		return;
 	}
 	struct blocking_wait wait = { .timeout_ms = timeout_ms,

@@ -2,7 +2,7 @@
 #ifndef TARN_COMMANDS_LIST_COMMON_H
 #define TARN_COMMANDS_LIST_COMMON_H
 
-#include "server/call.h"
+#include "commands/args.h"
 #include "types/list.h"
 
 /* "LEFT" or "RIGHT" at argument `arg`; false, error written, for anything else. */
@@ -18,6 +18,9 @@ void list_take(struct call *c, const struct key *key, struct entry *e, enum list
 
 /* The same, having written them: an array of them, outermost first. */
 void list_pop(struct call *c, const struct key *key, struct entry *e, enum list_side side, size_t count);
+
+/* The same as LMPOP answers it: the key, and the elements. */
+void list_pop_several(struct call *c, const struct key *key, struct entry *e, const struct pop_options *o);
 
 /* Takes one element of `e` from an end, puts it at an end of the other list, and writes it. Both keys may be the same. Errors:
  * the other key holds something else, or there is no memory; nothing has changed then. */

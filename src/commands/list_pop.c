@@ -110,20 +110,22 @@ void cmd_rpop(struct call *c) {
 
 /* ---- LMPOP ---- */
 
+void list_pop_several(struct call *c, const struct key *key, struct entry *e, const struct pop_options *o) {
+	reply_array(c->reply, 2);
+	reply_slice(c->reply, key_slice(key));
+	list_pop(c, key, e, o->second ? LIST_TAIL : LIST_HEAD, o->count);
+}
+
 void cmd_lmpop(struct call *c) {
 	struct pop_options o;
+	struct key key;
+	struct entry *e;
 	if (!args_pop_options(c, 1, "LEFT", "RIGHT", &o)) return;
-	for (unsigned i = 0; i < o.keys; i++) {
-		struct key key = call_key(c, 2 + i);
-		struct entry *e;
-		if (!call_write_value(c, &key, VALUE_LIST, &e)) return;
-		if (!e) continue;
-		reply_array(c->reply, 2);
-		reply_slice(c->reply, key_slice(&key));
-		list_pop(c, &key, e, o.second ? LIST_TAIL : LIST_HEAD, o.count);
-		return;
-	}
-	reply_null_array(c->reply);
+	if (!call_write_first(c, VALUE_LIST, 2, o.keys, &key, &e)) return;
+	if (e)
+		list_pop_several(c, &key, e, &o);
+	else
+		reply_null_array(c->reply);
 }
 
 /* ---- LMOVE, RPOPLPUSH ---- */

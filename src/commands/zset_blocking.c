@@ -29,11 +29,10 @@ static enum blocking_outcome serve_max(struct call *c, const struct key *key) {
 static void blocking_pop(struct call *c, enum zset_order order) {
 	int64_t timeout_ms;
 	if (!blocking_read_timeout(c, c->argc - 1, &timeout_ms)) return;
-	for (unsigned i = 1; i < c->argc - 1; i++) {
-		struct key key = call_key(c, i);
-		struct entry *e;
-		if (!call_write_value(c, &key, VALUE_ZSET, &e)) return;
-		if (!e) continue;
+	struct key key;
+	struct entry *e;
+	if (!call_write_first(c, VALUE_ZSET, 1, c->argc - 2, &key, &e)) return;
+	if (e) {
 		zset_pop_named(c, &key, e, order);
 		return;
 	}
@@ -55,18 +54,12 @@ void cmd_bzpopmax(struct call *c) {
 
 /* ---- BZMPOP ---- */
 
-static void pop_several(struct call *c, const struct key *key, struct entry *e, const struct pop_options *o) {
-	reply_array(c->reply, 2);
-	reply_slice(c->reply, key_slice(key));
-	zset_pop(c, key, e, o->second ? ZSET_DOWN : ZSET_UP, o->count, ZSET_REPLY_PAIRS);
-}
-
 static enum blocking_outcome serve_several(struct call *c, const struct key *key) {
 	struct entry *e = zset_there(c, key);
 	struct pop_options o;
 	/* They were right when the client began to wait. */
 	if (!e || !args_pop_options(c, 2, "MIN", "MAX", &o)) return BLOCKING_EMPTY;
-	pop_several(c, key, e, &o);
+	zset_pop_several(c, key, e, &o);
 	return BLOCKING_SERVED;
 }
 
@@ -74,12 +67,11 @@ void cmd_bzmpop(struct call *c) {
 	struct pop_options o;
 	int64_t timeout_ms;
 	if (!args_pop_options(c, 2, "MIN", "MAX", &o) || !blocking_read_timeout(c, 1, &timeout_ms)) return;
-	for (unsigned i = 0; i < o.keys; i++) {
-		struct key key = call_key(c, 3 + i);
-		struct entry *e;
-		if (!call_write_value(c, &key, VALUE_ZSET, &e)) return;
-		if (!e) continue;
-		pop_several(c, &key, e, &o);
+	struct key key;
+	struct entry *e;
+	if (!call_write_first(c, VALUE_ZSET, 3, o.keys, &key, &e)) return;
+	if (e) {
+		zset_pop_several(c, &key, e, &o);
 		return;
 	}
 	struct blocking_wait wait = { .timeout_ms = timeout_ms,

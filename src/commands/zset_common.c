@@ -136,6 +136,12 @@ void zset_pop(struct call *c, const struct key *key, struct entry *e, enum zset_
 	pop_elements(c, key, e, order, count, form);
 }
 
+void zset_pop_several(struct call *c, const struct key *key, struct entry *e, const struct pop_options *o) {
+	reply_array(c->reply, 2);
+	reply_slice(c->reply, key_slice(key));
+	zset_pop(c, key, e, o->second ? ZSET_DOWN : ZSET_UP, o->count, ZSET_REPLY_PAIRS);
+}
+
 void zset_pop_named(struct call *c, const struct key *key, struct entry *e, enum zset_order order) {
 	reply_array(c->reply, 3);
 	reply_slice(c->reply, key_slice(key));

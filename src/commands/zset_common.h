@@ -47,6 +47,9 @@ void zset_reply_walk(struct reply *r, enum zset_reply_form form, struct zset_wal
 void zset_pop(struct call *c, const struct key *key, struct entry *e, enum zset_order order, size_t count,
 	enum zset_reply_form form);
 
+/* The same as ZMPOP answers it: the key, and the pairs. */
+void zset_pop_several(struct call *c, const struct key *key, struct entry *e, const struct pop_options *o);
+
 /* The same for one member: an array of key, member and score (BZPOPMIN, BZPOPMAX). */
 void zset_pop_named(struct call *c, const struct key *key, struct entry *e, enum zset_order order);
 

@@ -40,55 +40,16 @@ void cmd_zpopmax(struct call *c) {
 
 /* ---- ZMPOP ---- */
 
-struct mpop_options {
-	unsigned keys;
-	enum zset_order order;
-	int64_t count;
-};
-
-static bool read_above_zero(struct call *c, unsigned arg, int64_t *value, const char *error) {
-	if (number_parse_i64(c->argv[arg], value) && *value > 0) return true;
-	reply_error(c->reply, error);
-	return false;
-}
-
-/* numkeys key … MIN | MAX [COUNT count] */
-static bool read_mpop_options(struct call *c, struct mpop_options *o) {
-	int64_t keys;
-	if (!read_above_zero(c, 1, &keys, "ERR numkeys should be greater than 0")) return false;
-	unsigned where = keys < c->argc - 2 ? (unsigned)keys + 2 : c->argc;
-	bool max = call_word(c, where, "MAX");
-	bool known = max || call_word(c, where, "MIN");
-	o->keys = (unsigned)keys;
-	o->order = max ? ZSET_DOWN : ZSET_UP;
-	o->count = 1;
-	if (known && where + 1 == c->argc) return true;
-	if (!known || !call_word(c, where + 1, "COUNT") || where + 2 >= c->argc) {
-		call_syntax_error(c);
-		return false;
-	}
-	if (!read_above_zero(c, where + 2, &o->count, "ERR count should be greater than 0")) return false;
-	if (where + 3 < c->argc) {
-		call_syntax_error(c);
-		return false;
-	}
-	return true;
-}
-
 void cmd_zmpop(struct call *c) {
-	struct mpop_options o;
-	if (!read_mpop_options(c, &o)) return;
-	for (unsigned i = 0; i < o.keys; i++) {
-		struct key key = call_key(c, 2 + i);
-		struct entry *e;
-		if (!call_write_value(c, &key, VALUE_ZSET, &e)) return;
-		if (!e) continue;
-		reply_array(c->reply, 2);
-		reply_slice(c->reply, key_slice(&key));
-		zset_pop(c, &key, e, o.order, (size_t)o.count, ZSET_REPLY_PAIRS);
-		return;
-	}
-	reply_null_array(c->reply);
+	struct pop_options o;
+	struct key key;
+	struct entry *e;
+	if (!args_pop_options(c, 1, "MIN", "MAX", &o)) return;
+	if (!call_write_first(c, VALUE_ZSET, 2, o.keys, &key, &e)) return;
+	if (e)
+		zset_pop_several(c, &key, e, &o);
+	else
+		reply_null_array(c->reply);
 }
 
 /* ---- ZRANDMEMBER ---- */

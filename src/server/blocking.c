@@ -292,10 +292,9 @@ static void enqueue_all(struct call *c, struct blocked *b, const struct blocking
 	enum { FEW = 8 };
 	struct server *s = c->worker->server;
 	struct wanted_key few[FEW], *keys = few;
-	unsigned step = wait->key_step ? wait->key_step : 1;
 	if (wait->key_count > FEW) keys = mem_alloc(wait->key_count * sizeof(keys[0]));
 	for (unsigned i = 0; i < wait->key_count; i++) {
-		struct key key = key_of(b->argv[wait->first_key + i * step]);
+		struct key key = key_of(b->argv[wait->first_key + i]);
 		keys[i] = (struct wanted_key){ key, store_shard_of(s->store, key.hash) };
 	}
 	if (wait->key_count > 1) qsort(keys, wait->key_count, sizeof(keys[0]), compare_wanted);

@@ -67,10 +67,10 @@ typedef enum blocking_outcome blocking_serve_fn(struct call *c, const struct key
 typedef void blocking_timeout_fn(struct reply *r); /* what a time-out answers */
 
 struct blocking_wait {
-	int64_t timeout_ms;                      /* 0: for ever */
-	unsigned first_key, key_count, key_step; /* arguments to wait for; key_step 0 counts as 1 */
-	unsigned destination;                    /* argument whose gate serving needs, too; 0: none */
-	blocking_serve_fn *serve;                /* NULL with no keys */
+	int64_t timeout_ms;            /* 0: for ever */
+	unsigned first_key, key_count; /* arguments to wait for */
+	unsigned destination;          /* argument whose gate serving needs, too; 0: none */
+	blocking_serve_fn *serve;      /* NULL with no keys */
 	blocking_timeout_fn *timed_out;
 };
 

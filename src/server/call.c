@@ -85,6 +85,16 @@ bool call_write_value(struct call *c, const struct key *key, enum value_type typ
 	return false;
 }
 
+bool call_write_first(
+	struct call *c, enum value_type type, unsigned first, unsigned count, struct key *key, struct entry **e) {
+	*e = NULL;
+	for (unsigned i = 0; i < count && !*e; i++) {
+		*key = call_key(c, first + i);
+		if (!call_write_value(c, key, type, e)) return false;
+	}
+	return true;
+}
+
 const char *call_name(const struct call *c) {
 	return c->command->full_name;
 }
