@@ -22,35 +22,12 @@ static size_t line_bytes(size_t text) {
 	return sizeof(struct monitor_line) + text;
 }
 
-/* Comes behind all lines of the mailbox's round, which leave in one write. */
-static void flush_monitors(struct worker *owner, struct message *m) {
-	owner->monitors_wait = false;
-	mem_free(m);
-	struct client *next;
-	for (struct client *c = owner->monitors; c; c = next) {
-		next = c->next_monitor;
-		if (c->out_first && !(c->flags & CLIENT_WANTS_WRITE)) client_flush(c);
-		if (c->flags & CLIENT_CLOSE_NOW) client_free(c);
-	}
-}
-
 static void deliver(struct worker *owner, struct message *m) {
 	struct monitor_line *line = (struct monitor_line *)m;
-	struct client *next;
-	for (struct client *c = owner->monitors; c; c = next) {
-		next = c->next_monitor;
-		if (c->flags & (CLIENT_CLOSE_NOW | CLIENT_CLOSE_AFTER_REPLY)) continue;
-		client_push(c, buffer_slice(&line->text));
-	}
+	for (struct client *c = owner->monitors; c; c = c->next_monitor) client_push(c, buffer_slice(&line->text));
 	atomic_fetch_sub_explicit(&owner->monitor_backlog, line_bytes(line->text.len), memory_order_relaxed);
 	buffer_release(&line->text);
 	mem_free(line);
-	if (!owner->monitors_wait) {
-		struct message *flush = mem_alloc(sizeof(*flush));
-		flush->run = flush_monitors;
-		owner->monitors_wait = true;
-		worker_post(owner, flush);
-	}
 	gate_boundary(&owner->member);
 }
 

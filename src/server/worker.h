@@ -62,7 +62,6 @@ struct worker {
 	struct client *yielded, *last_yielded; /* those with requests left, in the order of their turns */
 	struct client *monitors;               /* changed under the world or by the owner */
 	struct client *pushed;                 /* those that got push messages in this turn */
-	bool monitors_wait;                    /* for the message that flushes them */
 	bool reaps;                            /* the message that frees killed clients is on its way; as `monitors` */
 	const struct call *current_call;
 	uint32_t attention;   /* enum worker_attention */

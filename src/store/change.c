@@ -137,26 +137,24 @@ static int64_t kept_expiry(const struct entry *e, int64_t expiry_ms) {
 	return e ? entry_expiry(e) : EXPIRY_NONE;
 }
 
-static struct entry *put_word(
-	struct view *v, const struct key *key, struct entry *e, const struct entry_plan *plan, uint64_t word) {
-	struct entry_before before = e ? entry__remember(e) : (struct entry_before){ 0 };
+/* The entry in its new shape, without its old value; the new one is for the caller to fill in, and then to settle. NULL,
+ * nothing changed, without memory. */
+static struct entry *reshaped(struct view *v, const struct key *key, struct entry *e, const struct entry_plan *plan,
+	struct entry_before *before) {
+	*before = e ? entry__remember(e) : (struct entry_before){ 0 };
 	struct old_value old = old_value_of(e);
 	struct entry *now = shape(v, key, e, plan);
-	if (!now) return NULL;
-	drop_old_value(&old);
-	entry__set_word(now, word);
-	settle(v, key, now, e, &before);
+	/* Freed only once the new shape is certain. */
+	if (now) drop_old_value(&old);
 	return now;
 }
 
-static struct entry *put_inline(
-	struct view *v, const struct key *key, struct entry *e, const struct entry_plan *plan, struct slice value) {
-	struct entry_before before = e ? entry__remember(e) : (struct entry_before){ 0 };
-	struct old_value old = old_value_of(e);
-	struct entry *now = shape(v, key, e, plan);
+static struct entry *put_word(
+	struct view *v, const struct key *key, struct entry *e, const struct entry_plan *plan, uint64_t word) {
+	struct entry_before before;
+	struct entry *now = reshaped(v, key, e, plan, &before);
 	if (!now) return NULL;
-	drop_old_value(&old);
-	if (value.len) memcpy(entry__inline_bytes(now), value.ptr, value.len);
+	entry__set_word(now, word);
 	settle(v, key, now, e, &before);
 	return now;
 }
@@ -169,7 +167,12 @@ struct entry *store_put_int(struct view *v, const struct key *key, struct entry 
 static struct entry *put_short(
 	struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
 	struct entry_plan plan = { VALUE_STRING, STRING_INLINE, kept_expiry(e, expiry_ms), true, value.len, false };
-	return put_inline(v, key, e, &plan, value);
+	struct entry_before before;
+	struct entry *now = reshaped(v, key, e, &plan, &before);
+	if (!now) return NULL;
+	if (value.len) memcpy(entry__inline_bytes(now), value.ptr, value.len);
+	settle(v, key, now, e, &before);
+	return now;
 }
 
 static struct entry *put_blob(
@@ -371,11 +374,9 @@ bool store_put_value(struct view *v, const struct key *key, struct entry *e, str
 		return false;
 	}
 	struct entry_plan plan = plan_for(value, kept_expiry(e, expiry_ms));
-	struct entry_before before = e ? entry__remember(e) : (struct entry_before){ 0 };
-	struct old_value old = old_value_of(e);
-	struct entry *now = shape(v, key, e, &plan);
+	struct entry_before before;
+	struct entry *now = reshaped(v, key, e, &plan, &before);
 	if (!now) mem_exhausted(entry__plan_bytes(&plan, key->len));
-	drop_old_value(&old);
 	fill(now, value);
 	settle(v, key, now, e, &before);
 	return true;

@@ -213,9 +213,8 @@ void store_for_each(struct view *v, store_visit_fn *visit, void *context);
 /* The live key of that name, if there is one. */
 void store_visit_one(struct view *v, struct slice name, store_visit_fn *visit, void *context);
 
-size_t store_db_size(struct view *v);          /* keys, the expired ones that nobody removed yet included */
-size_t store_db_expires(struct view *v);       /* keys with an expiry */
-size_t store_db_field_expires(struct view *v); /* hashes with a field that has an expiry */
+size_t store_db_size(struct view *v);    /* keys, the expired ones that nobody removed yet included */
+size_t store_db_expires(struct view *v); /* keys with an expiry */
 /* A fair random live key; false when there is none. The name is appended to `name`. */
 struct buffer;
 bool store_random_key(struct view *v, struct buffer *name);

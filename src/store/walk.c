@@ -93,16 +93,6 @@ size_t store_db_expires(struct view *v) {
 	return keys;
 }
 
-size_t store_db_field_expires(struct view *v) {
-	size_t keys = 0;
-	for (uint32_t shard = 0; shard <= v->store->shard_mask; shard++) {
-		hold(v, shard);
-		keys += v->db->parts[shard].fields_end;
-		release(v, shard);
-	}
-	return keys;
-}
-
 void store_totals(struct view *v, struct store_totals *totals) {
 	static const int64_t TTL_MOST_MS = (int64_t)1 << 48;
 	*totals = (struct store_totals){ 0 };

@@ -27,7 +27,7 @@ static struct view view;
 static unsigned db_count;
 static struct slice names[KEYS];
 static struct held model[DBS_MAX][KEYS];
-static unsigned changes_begun, commits, arrivals;
+static unsigned changes_begun, commits;
 
 static void on_before_change(void *context, struct view *v, const struct key *key, const struct entry *e) {
 	(void)context;
@@ -42,7 +42,6 @@ static void on_committed(
 	(void)v;
 	(void)key;
 	if (class == EVENT_NEW) {
-		arrivals++;
 		assert_string_equal(event, "new");
 		return;
 	}
