@@ -167,6 +167,19 @@ def wire(server, protocol):
 
 
 @pytest.fixture
+def wires(server, protocol):
+    """Makes more connections like `wire`; all are closed after the test."""
+    made = []
+
+    def make(version=protocol):
+        made.append(server.wire(version))
+        return made[-1]
+    yield make
+    for connection in made:
+        connection.close()
+
+
+@pytest.fixture
 def settings(server):
     """settings(name=value, …): CONFIG SET, taken back after the test."""
     before = {}

@@ -19,18 +19,6 @@ def other(server):
         yield connection
 
 
-@pytest.fixture
-def wires(server, protocol):
-    made = []
-
-    def make(version=protocol):
-        made.append(server.wire(version))
-        return made[-1]
-    yield make
-    for connection in made:
-        connection.close()
-
-
 def blocked(c):
     return int(c("INFO", "clients").decode().split("blocked_clients:")[1].split()[0])
 

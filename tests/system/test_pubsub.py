@@ -28,19 +28,6 @@ def other(server):
         yield connection
 
 
-@pytest.fixture
-def wires(server, protocol):
-    """Makes more connections like `wire`; all are closed after the test."""
-    made = []
-
-    def make(version=protocol):
-        made.append(server.wire(version))
-        return made[-1]
-    yield make
-    for connection in made:
-        connection.close()
-
-
 def subscribe(c, command, *names):
     c.send(request(command, *names))
     return [c.read() for _ in names]
