@@ -64,7 +64,7 @@ int main(int argc, char **argv) {
 		return 1;
 	}
 	process_init_title(argc, argv);
-	int code = server_main(&config, &tarn_commands);
+	int code = server_main(&config, &tarn_commands, NULL);
 	config_release(&config);
 	buffer_release(&error);
 	return code;

@@ -47,11 +47,15 @@ static _Thread_local struct {
 static _Thread_local unsigned held_count;
 
 void lock_order_enter(enum lock_rank rank, uint32_t order) {
-	assert(held_count < HELD_MAX);
 	if (held_count > 0) {
 		assert(held[held_count - 1].rank <= rank);
 		assert(held[held_count - 1].rank != rank || held[held_count - 1].order < order);
 	}
+	lock_order_enter_any(rank, order);
+}
+
+void lock_order_enter_any(enum lock_rank rank, uint32_t order) {
+	assert(held_count < HELD_MAX);
 	held[held_count].rank = rank;
 	held[held_count].order = order;
 	held_count++;

@@ -32,9 +32,12 @@ void lock_wake_slow(struct lock *l);
 
 #ifdef NDEBUG
 #define lock_order_enter(rank, order) ((void)(rank), (void)(order))
+#define lock_order_enter_any(rank, order) ((void)(rank), (void)(order))
 #define lock_order_leave(rank, order) ((void)(rank), (void)(order))
 #else
 void lock_order_enter(enum lock_rank rank, uint32_t order);
+/* Out of order: who does not wait for a lock cannot be part of a deadlock. */
+void lock_order_enter_any(enum lock_rank rank, uint32_t order);
 void lock_order_leave(enum lock_rank rank, uint32_t order);
 #endif
 
@@ -49,18 +52,6 @@ static inline void lock_take(struct lock *l, enum lock_rank rank, uint32_t order
 /* Whether somebody has it at this moment; a hint, by the time that it is read. */
 static inline bool lock_is_taken(const struct lock *l) {
 	return atomic_load_explicit(&l->_state, memory_order_relaxed) != 0;
-}
-
-/* Takes the lock if that needs no waiting. Out of the order of ranks, and not checked: who does not wait cannot be part
- * of a deadlock. Dropped with lock_drop_tried. */
-static inline bool lock_try(struct lock *l) {
-	uint32_t free = 0;
-	return atomic_compare_exchange_strong_explicit(
-		&l->_state, &free, 1, memory_order_acquire, memory_order_relaxed);
-}
-
-static inline void lock_drop_tried(struct lock *l) {
-	if (atomic_exchange_explicit(&l->_state, 0, memory_order_release) != 1) lock_wake_slow(l);
 }
 
 static inline void lock_drop(struct lock *l, enum lock_rank rank, uint32_t order) {

@@ -4,11 +4,15 @@
 #include "base/clock.h"
 #include "commands/client_common.h"
 #include "commands/generated/command_handlers.h"
+#include "server/scripting.h"
 #include "server/server.h"
 #include "server/transaction.h"
 
 void cmd_ping(struct call *c) {
 	const struct subscriber *subscriber = &c->client->subscriber;
+	/* It needs nothing that a long script has, but this is how one asks whether the server is well: Sentinel and test
+	 * suites wait for the BUSY. */
+	if (script_answer_busy(c->worker->server, c->reply)) return;
 	if (c->argc <= 2 && c->client->proto == 2 && subscriber_is_one(subscriber)) {
 		/* In RESP2 a subscriber must be able to tell this from a message. */
 		reply_array(c->reply, 2);

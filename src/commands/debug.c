@@ -15,10 +15,12 @@
 #include "server/transaction.h"
 #include "store/entry_serial.h"
 
-void debug_take_world(struct call *c) {
-	if (transaction_runs(c->client)) return; /* which has it already */
-	gate_take_world(&c->worker->member);
-	c->view->flags |= VIEW_HAS_WORLD;
+bool debug_take_world(struct call *c) {
+	struct gate_member *m = &c->worker->member;
+	if (transaction_runs(c->client)) return true; /* which has it already */
+	m->refused = !gate_take_world(m);
+	if (!m->refused) c->view->flags |= VIEW_HAS_WORLD;
+	return !m->refused;
 }
 
 void debug_drop_world(struct call *c) {
@@ -46,7 +48,7 @@ static void debug_sleep(struct call *c) {
 	if (seconds > INT32_MAX) seconds = INT32_MAX;
 	struct timespec left = { .tv_sec = (time_t)seconds };
 	left.tv_nsec = (long)((seconds - (double)left.tv_sec) * 1e9);
-	debug_take_world(c);
+	if (!debug_take_world(c)) return;
 	while (nanosleep(&left, &left) != 0) continue;
 	debug_drop_world(c);
 	reply_ok(c->reply);
@@ -56,7 +58,7 @@ static void debug_set_active_expire(struct call *c) {
 	char *text = copy_text(c->argv[2]);
 	bool on = atoi(text) != 0;
 	mem_free(text);
-	debug_take_world(c);
+	if (!debug_take_world(c)) return;
 	c->worker->server->active_expire = on;
 	debug_drop_world(c);
 	reply_ok(c->reply);
@@ -145,7 +147,7 @@ static void debug_populate(struct call *c) {
 	bool ok = true;
 	if (p.size > 0) ok = (p.value = mem_try_calloc((size_t)p.size)) != NULL;
 	for (int64_t at = 0; at < p.count && ok; at += KEYS_PER_HOLD) {
-		debug_take_world(c);
+		if (!debug_take_world(c)) break; /* called again, it finds those that are there */
 		ok = populate_some(c, &p, at, p.count - at < KEYS_PER_HOLD ? p.count : at + KEYS_PER_HOLD);
 		debug_drop_world(c);
 	}
@@ -159,7 +161,7 @@ static void debug_populate(struct call *c) {
 static void debug_check(struct call *c) {
 	enum { SHOWN_BYTES = 512 };
 	struct buffer report = { 0 };
-	debug_take_world(c);
+	if (!debug_take_world(c)) return;
 	size_t broken = store_check(c->view->store, &report);
 	debug_drop_world(c);
 	if (broken == 0) {

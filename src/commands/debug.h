@@ -12,8 +12,8 @@ void debug_digest_value(struct call *c);
 void debug_protocol(struct call *c);
 
 /* Takes the world for a subcommand that looks at everything, and gives it back. Between the two the view's walks lock
- * nothing. */
-void debug_take_world(struct call *c);
+ * nothing. False: not to be had; the subcommand returns, and is called again. */
+__attribute__((warn_unused_result)) bool debug_take_world(struct call *c);
 void debug_drop_world(struct call *c);
 
 #endif

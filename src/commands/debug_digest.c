@@ -105,7 +105,7 @@ static void digest_key(void *context, const struct entry *e) {
 
 void debug_digest(struct call *c) {
 	struct digesting d = { 0 };
-	debug_take_world(c);
+	if (!debug_take_world(c)) return;
 	for (d.db = 0; d.db < store_db_count(c->view->store); d.db++) {
 		struct view v = view_in_db(c->view, d.db);
 		store_for_each(&v, digest_key, &d);
@@ -127,7 +127,7 @@ static void digest_one_value(void *context, const struct entry *e) {
 void debug_digest_value(struct call *c) {
 	struct digesting d = { 0 };
 	reply_array(c->reply, c->argc - 2);
-	debug_take_world(c);
+	if (!debug_take_world(c)) return;
 	for (unsigned i = 2; i < c->argc; i++) {
 		d.sum = (struct digest){ 0 };
 		store_visit_one(c->view, c->argv[i], digest_one_value, &d);

@@ -12,6 +12,7 @@
 #include "server/transaction.h"
 
 enum blocked_state { WAITING, CLAIMED, DONE };
+enum { RETRY_MS = 2 }; /* for gates that a long run keeps */
 
 /* A client that waits. The owner and each reply on its way hold a reference. */
 struct blocked {
@@ -27,6 +28,8 @@ struct blocked {
 	unsigned db;
 	uint8_t proto;
 	bool has_destination;
+	bool is_left; /* stands in the owner's `_left` */
+	struct blocked *next_left;
 	uint32_t destination_shard;
 	unsigned argc;
 	struct slice *argv;
@@ -71,7 +74,7 @@ struct served {
 /* ---- For handlers ---- */
 
 bool call_may_block(const struct call *c) {
-	return !transaction_runs(c->client);
+	return !c->from_script && !transaction_runs(c->client);
 }
 
 bool blocking_read_timeout(struct call *c, unsigned arg, int64_t *timeout_ms) {
@@ -168,18 +171,23 @@ static void dequeue(struct blocking_table *t, struct waiter *x) {
 /* ---- Gates of a waiter ---- */
 
 /* The waiters of a client are kept in ascending order of their shards, so that these can be locked as they come. */
-static void lock_all(struct worker *w, const struct blocked *b) {
+static void unlock_first(struct worker *w, const struct blocked *b, unsigned count) {
 	if (gate_has_world(&w->member)) return;
-	for (unsigned i = 0; i < b->waiter_count; i++)
-		if (i == 0 || b->waiters[i].shard != b->waiters[i - 1].shard)
-			gate_lock(&w->server->gate, b->waiters[i].shard);
+	for (unsigned i = count; i > 0; i--)
+		if (i == 1 || b->waiters[i - 1].shard != b->waiters[i - 2].shard)
+			gate_unlock(&w->member, b->waiters[i - 1].shard);
 }
 
-static void unlock_all(struct worker *w, const struct blocked *b) {
-	if (gate_has_world(&w->member)) return;
-	for (unsigned i = b->waiter_count; i > 0; i--)
-		if (i == 1 || b->waiters[i - 1].shard != b->waiters[i - 2].shard)
-			gate_unlock(&w->server->gate, b->waiters[i - 1].shard);
+/* All or none. */
+static bool lock_all(struct worker *w, const struct blocked *b) {
+	if (gate_has_world(&w->member)) return true;
+	for (unsigned i = 0; i < b->waiter_count; i++) {
+		if (i > 0 && b->waiters[i].shard == b->waiters[i - 1].shard) continue;
+		if (gate_lock(&w->member, b->waiters[i].shard)) continue;
+		unlock_first(w, b, i);
+		return false;
+	}
+	return true;
 }
 
 /* ---- Time-outs: a heap ---- */
@@ -349,41 +357,86 @@ static void let_go(struct worker *w, struct client *c) {
 	drop(b);
 }
 
+/* Rule 2. False: somebody else has served it. */
+static bool claim(struct blocked *b) {
+	for (;;) {
+		uint32_t state = WAITING;
+		/* Acquire pairs with the release in unclaim: what the last one who tried has changed is seen. */
+		if (atomic_compare_exchange_weak_explicit(
+			    &b->state, &state, CLAIMED, memory_order_acquire, memory_order_relaxed))
+			return true;
+		if (state == DONE) return false;
+		spin_pause();
+	}
+}
+
+static void unclaim(struct blocked *b, enum blocked_state state) {
+	atomic_store_explicit(&b->state, state, memory_order_release);
+}
+
+/* Takes it out of its queues; while a long run keeps one of them, that is left for later, but nobody serves it any more.
+ * False: it was served. */
+static bool retire(struct worker *w, struct blocked *b) {
+	if (lock_all(w, b)) {
+		bool waited = atomic_load_explicit(&b->state, memory_order_relaxed) != DONE;
+		atomic_store_explicit(&b->state, DONE, memory_order_relaxed);
+		dequeue_all(w, b);
+		unlock_first(w, b, b->waiter_count);
+		return waited;
+	}
+	bool waited = claim(b);
+	if (waited) unclaim(b, DONE);
+	if (!b->is_left) {
+		b->is_left = true;
+		b->next_left = w->blocking._left;
+		w->blocking._left = b;
+		atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+	}
+	return waited;
+}
+
+/* Those that were left for later. */
+static void tidy_up(struct worker *w) {
+	struct blocked **at = &w->blocking._left;
+	while (*at) {
+		struct blocked *b = *at;
+		if (!lock_all(w, b)) {
+			at = &b->next_left;
+			continue;
+		}
+		dequeue_all(w, b);
+		unlock_first(w, b, b->waiter_count);
+		*at = b->next_left;
+		drop(b);
+	}
+}
+
 void blocking_forget(struct client *c) {
-	struct blocked *b = c->blocked;
-	if (!b) return;
-	struct worker *w = c->worker;
-	lock_all(w, b);
+	if (!c->blocked) return;
 	/* A reply that is on its way finds nobody. */
-	atomic_store_explicit(&b->state, DONE, memory_order_relaxed);
-	dequeue_all(w, b);
-	unlock_all(w, b);
-	let_go(w, c);
+	(void)retire(c->worker, c->blocked);
+	let_go(c->worker, c);
 }
 
 /* The reply has come: on the owner, holding no gate. */
 static void hand_reply(struct worker *w, struct blocked *b, struct slice reply) {
 	struct client *c = b->client;
 	if (!c) return;
-	lock_all(w, b);
-	dequeue_all(w, b);
-	unlock_all(w, b);
+	(void)retire(w, b);
 	let_go(w, c);
 	client_push(c, reply);
 	worker_unblock_client(w, c);
 }
 
+static void serve_kept(struct worker *w);
+
 int64_t blocking_expire(struct worker *w) {
 	struct blocking_worker *bw = &w->blocking;
+	if (bw->_left) tidy_up(w);
+	if (bw->_kept) serve_kept(w);
 	while (bw->_heap_count > 0 && bw->_heap[0]->deadline_ms <= w->monotonic_ms) {
 		struct blocked *b = bw->_heap[0];
-		lock_all(w, b);
-		bool in_time = atomic_load_explicit(&b->state, memory_order_relaxed) == DONE;
-		if (!in_time) {
-			atomic_store_explicit(&b->state, DONE, memory_order_relaxed);
-			dequeue_all(w, b);
-		}
-		unlock_all(w, b);
+		bool in_time = !retire(w, b);
 		heap_remove(bw, b);
 		if (in_time) continue; /* its reply is on its way */
 		struct buffer text = { 0 };
@@ -393,7 +446,9 @@ int64_t blocking_expire(struct worker *w) {
 		hand_reply(w, b, buffer_slice(&text));
 		buffer_release(&text);
 	}
-	return bw->_heap_count > 0 ? bw->_heap[0]->deadline_ms : INT64_MAX;
+	int64_t next = bw->_heap_count > 0 ? bw->_heap[0]->deadline_ms : INT64_MAX;
+	int64_t again = w->monotonic_ms + RETRY_MS;
+	return (bw->_left || bw->_kept) && again < next ? again : next;
 }
 
 bool blocking_unblock(struct worker *w, struct client *c, bool with_error) {
@@ -412,12 +467,23 @@ bool blocking_unblock(struct worker *w, struct client *c, bool with_error) {
 	return true;
 }
 
-void blocking_worker_release(struct blocking_worker *b) {
+void blocking_worker_release(struct worker *w) {
+	struct blocking_worker *b = &w->blocking;
+	tidy_up(w);
 	mem_free(b->_heap);
 	*b = (struct blocking_worker){ 0 };
 }
 
 /* ---- Who has to be served ---- */
+
+static void append_ready(struct blocking_worker *bw, struct ready_key *r) {
+	r->next = NULL;
+	if (bw->_last_ready)
+		bw->_last_ready->next = r;
+	else
+		bw->_ready = r;
+	bw->_last_ready = r;
+}
 
 static void add_ready(struct worker *w, struct queue *q) {
 	struct blocking_worker *bw = &w->blocking;
@@ -426,11 +492,7 @@ static void add_ready(struct worker *w, struct queue *q) {
 	struct ready_key *r = mem_alloc(sizeof(*r) + q->key.len);
 	*r = (struct ready_key){ NULL, { r->name, q->key.len, q->key.hash }, q->db };
 	if (q->key.len) memcpy(r->name, q->key.ptr, q->key.len);
-	if (bw->_last_ready)
-		bw->_last_ready->next = r;
-	else
-		bw->_ready = r;
-	bw->_last_ready = r;
+	append_ready(bw, r);
 	w->after |= AFTER_SERVE;
 }
 
@@ -457,23 +519,6 @@ void blocking_db_changed(struct worker *w, struct blocking_table *t, unsigned db
 }
 
 /* ---- Serving ---- */
-
-/* Rule 2. False: somebody else has served it. */
-static bool claim(struct blocked *b) {
-	for (;;) {
-		uint32_t state = WAITING;
-		/* Acquire pairs with the release in unclaim: what the last one who tried has changed is seen. */
-		if (atomic_compare_exchange_weak_explicit(
-			    &b->state, &state, CLAIMED, memory_order_acquire, memory_order_relaxed))
-			return true;
-		if (state == DONE) return false;
-		spin_pause();
-	}
-}
-
-static void unclaim(struct blocked *b, enum blocked_state state) {
-	atomic_store_explicit(&b->state, state, memory_order_release);
-}
 
 static void take_reply(struct worker *owner, struct message *m) {
 	struct served *s = (struct served *)m;
@@ -506,8 +551,7 @@ static enum blocking_outcome run_for(struct worker *w, struct blocked *b, const 
 	struct buffer text = { 0 };
 	struct reply r;
 	reply_start(&r, &text, b->proto);
-	struct view v = store_view(w->server->store, b->db, &w->stats.store, w);
-	v.now_ms = w->now_ms;
+	struct view v = worker_view(w, b->db);
 	if (gate_has_world(&w->member)) v.flags |= VIEW_HAS_WORLD;
 	struct call call = {
 		.command = b->command, .argc = b->argc, .argv = b->argv, .reply = &r, .view = &v, .worker = w
@@ -531,11 +575,11 @@ static bool take_second(
 	struct worker *w, const struct blocked *b, uint32_t held, uint32_t also, struct second_gate *g) {
 	*g = (struct second_gate){ b->destination_shard, false };
 	if (!b->has_destination || g->shard == held || g->shard == also || gate_has_world(&w->member)) return true;
-	return g->taken = gate_try_lock(&w->server->gate, g->shard);
+	return g->taken = gate_try_lock(&w->member, g->shard);
 }
 
 static void drop_second(struct worker *w, const struct second_gate *g) {
-	if (g->taken) gate_unlock_tried(&w->server->gate, g->shard);
+	if (g->taken) gate_unlock(&w->member, g->shard);
 }
 
 /* Serves the queue of a key whose shard is held, `also` too if it is one. Returns NO_SHARD when all are served that can be,
@@ -605,47 +649,65 @@ void blocking_serve(struct worker *w, const struct held_gates *held) {
 	for (r = later; r; r = r->next) bw->_last_ready = r;
 }
 
-static void lock_pair(struct worker *w, uint32_t a, uint32_t b) {
-	struct gate *gate = &w->server->gate;
-	if (b == NO_SHARD) {
-		gate_lock(gate, a);
-	} else {
-		gate_lock(gate, a < b ? a : b);
-		gate_lock(gate, a < b ? b : a);
-	}
+/* One shard, or two in their order. */
+static unsigned make_pair(uint32_t pair[static 2], uint32_t a, uint32_t b) {
+	pair[0] = a < b ? a : b;
+	pair[1] = a < b ? b : a;
+	return b == NO_SHARD ? 1 : 2;
 }
 
-static void unlock_pair(struct worker *w, uint32_t a, uint32_t b) {
-	struct gate *gate = &w->server->gate;
-	if (b == NO_SHARD) {
-		gate_unlock(gate, a);
-	} else {
-		gate_unlock(gate, a < b ? b : a);
-		gate_unlock(gate, a < b ? a : b);
-	}
-}
-
-static void serve_ready_key(struct worker *w, const struct ready_key *r) {
+/* False: a gate is not to be had. */
+static bool serve_ready_key(struct worker *w, const struct ready_key *r) {
 	uint32_t shard = store_shard_of(w->server->store, r->key.hash), also = NO_SHARD;
 	do {
-		uint32_t held = also;
-		lock_pair(w, shard, held);
+		uint32_t held = also, pair[2];
+		unsigned count = make_pair(pair, shard, held);
+		if (!gate_lock_list(&w->member, pair, count)) return false;
 		also = serve_queue(w, r, held);
-		unlock_pair(w, shard, held);
+		gate_unlock_list(&w->member, pair, count);
 	} while (also != NO_SHARD);
+	return true;
+}
+
+/* Serves what can be; what is not to be had now is kept, and tried for again at the next upkeep. */
+static void serve_all_ready(struct worker *w) {
+	struct blocking_worker *bw = &w->blocking;
+	struct ready_key *r;
+	while ((r = take_ready(bw)) != NULL) {
+		if (serve_ready_key(w, r)) {
+			mem_free(r);
+			continue;
+		}
+		r->next = bw->_kept;
+		bw->_kept = r;
+	}
+}
+
+static void serve_kept(struct worker *w) {
+	struct blocking_worker *bw = &w->blocking;
+	while (bw->_kept) {
+		struct ready_key *r = bw->_kept;
+		bw->_kept = r->next;
+		append_ready(bw, r);
+	}
+	serve_all_ready(w);
+	if (bw->_served) w->after |= AFTER_SERVE;
 }
 
 void blocking_serve_later(struct worker *w) {
 	struct blocking_worker *bw = &w->blocking;
-	struct ready_key *r;
-	while ((r = take_ready(bw)) != NULL) {
-		serve_ready_key(w, r);
-		mem_free(r);
-	}
+	serve_all_ready(w);
 	while (bw->_served) {
 		struct served *s = bw->_served;
 		bw->_served = s->next;
 		if (!s->next) bw->_last_served = NULL;
 		take_reply(w, &s->message);
 	}
+}
+
+void blocking_swap_ready(struct blocking_worker *b, struct blocking_ready *other) {
+	struct blocking_ready mine = { b->_ready, b->_last_ready };
+	b->_ready = other->_ready;
+	b->_last_ready = other->_last_ready;
+	*other = mine;
 }

@@ -14,7 +14,8 @@
  *     begins with a claim, by an exchange of its state; who finds it claimed waits for the outcome, which takes no gate
  *     and so comes soon.
  *  3. Who holds the gates of all of a waiter's keys finds it WAITING or DONE, never CLAIMED. So does the owner when it
- *     takes a waiter out (time-out, disconnect).
+ *     takes a waiter out (time-out, disconnect). While a long run keeps one of the gates (store/gate.h, rule 6) it
+ *     claims the waiter like anybody else, for good, and takes it out of the queues later.
  *  4. `client`, the heap of time-outs and the links between a waiter and its client are the owner's.
  *  5. A command that moves to a second key (BLMOVE) needs its gate as well. It is tried for without waiting; when it is
  *     taken, the rest of the queue is served after the command, under both gates in their order. */
@@ -48,9 +49,17 @@ struct blocking_worker {
 	struct blocked **_heap;                 /* by time-out */
 	size_t _heap_count;                     /* read by others, relaxed */
 	size_t _heap_cap;
+	struct blocked *_left;   /* out of the wait, but still in a queue whose gate was not to be had */
+	struct ready_key *_kept; /* to be served when their gates are to be had */
 	size_t count; /* blocked clients of this worker; read by others, relaxed */
 };
-void blocking_worker_release(struct blocking_worker *b);
+void blocking_worker_release(struct worker *w);
+
+/* What a script's run has made ready waits for its end: the lists are exchanged when it is suspended or goes on. */
+struct blocking_ready {
+	struct ready_key *_ready, *_last_ready;
+};
+void blocking_swap_ready(struct blocking_worker *b, struct blocking_ready *other);
 
 /* ---- For handlers ---- */
 

@@ -27,6 +27,7 @@ struct call {
 	struct view *view;
 	struct client *client;
 	struct worker *worker;
+	bool from_script; /* called by a script: it must not block */
 
 	/* Hashes of the key arguments, in the order of the key specs; call_key walks along. Private. */
 	unsigned _key_count;

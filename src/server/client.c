@@ -118,7 +118,7 @@ static void reap(struct worker *owner, struct message *m) {
 	struct client *next;
 	for (struct client *c = owner->clients; c; c = next) {
 		next = c->next;
-		if (c->flags & CLIENT_CLOSE_NOW) client_free(c);
+		if (c->flags & CLIENT_CLOSE_NOW && !(c->flags & CLIENT_IN_SCRIPT)) client_free(c);
 	}
 	mem_free(m);
 }
@@ -140,7 +140,7 @@ void client_watch(struct client *c) {
 	uint32_t events = c->flags & CLIENT_WANTS_WRITE ? POLLER_WRITE : 0;
 	if (c->flags & CLIENT_PAUSED)
 		events |= POLLER_HANGUP;
-	else if (c->flags & CLIENT_INPUT_WAITS)
+	else if (c->flags & (CLIENT_INPUT_WAITS | CLIENT_IN_SCRIPT))
 		events |= POLLER_HANGUP;
 	else if (!(c->flags & CLIENT_CLOSE_AFTER_REPLY))
 		events |= POLLER_READ;

@@ -34,6 +34,8 @@ enum client_flags {
 	CLIENT_INPUT_WAITS = 1 << 16, /* it said more while it is blocked: that is not watched any more */
 	CLIENT_PUSHED = 1 << 14,      /* it got a push message in this turn; it stands in worker.pushed */
 	CLIENT_REMEMBERS = 1 << 17,   /* the keys that it reads are remembered, see tracking.h */
+	CLIENT_IN_SCRIPT = 1 << 19,   /* its command is a run that lasts, see scripting.h; its input is kept */
+	CLIENT_PUT_OFF = 1 << 20,     /* its command was tried and waits for a gate; with CLIENT_PAUSED */
 	CLIENT_CACHING = 1 << 18,     /* it said CLIENT CACHING, and the command meant is still to come */
 };
 

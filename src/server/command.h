@@ -14,7 +14,8 @@ enum command_gate {
 	GATE_KEYS, /* the shards of its keys */
 	GATE_WALK, /* nothing, but it takes shards or the world itself, piece by piece, through store.h: so a transaction with
 	               such a command has the world for it */
-	GATE_WORLD, /* every worker held at a command boundary */
+	GATE_WORLD,  /* every worker held at a command boundary */
+	GATE_SCRIPT, /* the shards of its keys, and what it asks for while it runs: see scripting.h */
 };
 
 /* Flags as COMMAND INFO names them (CMD_WRITE is "write"). The generator keeps the order of names in step. */

@@ -44,7 +44,7 @@ struct batch_end {
 
 static bool is_over(const struct client *c) {
 	return (c->flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_NOW | CLIENT_PAUSED | CLIENT_YIELDED |
-				   CLIENT_BLOCKED)) != 0;
+				   CLIENT_BLOCKED | CLIENT_IN_SCRIPT)) != 0;
 }
 
 /* Parses up to a batch of requests and runs them. The bytes of a request that could not run stay unconsumed. */

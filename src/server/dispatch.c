@@ -6,10 +6,11 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "server/redact.h"
+#include "server/scripting.h"
 #include "server/server.h"
 #include "server/transaction.h"
 
-enum { MAX_ECHOED_ARGS_BYTES = 128, FEW_SHARDS = 32 };
+enum { MAX_ECHOED_ARGS_BYTES = 128, FEW_SHARDS = 32, RETRY_MS = 2 };
 
 /* ---- Ahead of the batch: commands, keys, cache lines ---- */
 
@@ -47,7 +48,7 @@ static bool arity_fits(const struct command *cmd, unsigned argc) {
 static void collect_keys(struct worker *w, struct batch_item *item) {
 	item->first_key = w->key_slot_count;
 	const struct command *cmd = item->command;
-	if (cmd && cmd->gate == GATE_KEYS && arity_fits(cmd, item->request.argc)) {
+	if (cmd && (cmd->gate == GATE_KEYS || cmd->gate == GATE_SCRIPT) && arity_fits(cmd, item->request.argc)) {
 		struct collect k = { w, item->request.argv };
 		if (cmd->only_key > 0)
 			collect_key(&k, (unsigned)cmd->only_key, 0);
@@ -65,9 +66,9 @@ void dispatch_prepare(struct worker *w, struct client *c, unsigned count) {
 		w->batch[i].command = find_command(w, &w->batch[i].request);
 		collect_keys(w, &w->batch[i]);
 	}
-	/* A lone request gains nothing from fetching what it reads next anyway. */
-	if (w->key_slot_count < 2) return;
-	struct view v = store_view(w->server->store, c->db, &w->stats.store, w);
+	/* A lone request gains nothing from fetching what it reads next anyway; outside there may be nothing to fetch from. */
+	if (w->key_slot_count < 2 || gate_is_limited(&w->member)) return;
+	struct view v = worker_view(w, c->db);
 	for (unsigned i = 0; i < w->key_slot_count; i++) store_prefetch(&v, w->key_slots[i].hash);
 	for (unsigned i = 0; i < w->key_slot_count; i++) store_prefetch_entry(&v, w->key_slots[i].hash);
 	for (unsigned i = 0; i < count; i++) {
@@ -85,7 +86,7 @@ static void count_error(struct worker *w, const struct reply *r) {
 	error_stats_count(r->error_code);
 }
 
-static void reject(struct worker *w, const struct command *cmd, struct reply *r) {
+static void reject(struct worker *w, const struct command *cmd, const struct reply *r) {
 	if (cmd) STAT_ADD(w->command_stats[cmd->id].rejected, 1);
 	if (r->errors > 0) count_error(w, r);
 }
@@ -226,41 +227,50 @@ static inline void run_handler(struct worker *w, struct call *call) {
 	if (__builtin_expect(call->client->flags & CLIENT_REMEMBERS, 0)) tracking_remember(w, call);
 }
 
-static void run_with_keys(struct worker *w, struct call *call) {
-	struct gate *gate = &w->server->gate;
-	if (!gate->shared || call->_key_count == 0) {
+static bool run_with_keys(struct worker *w, struct call *call) {
+	struct gate_member *m = &w->member;
+	if (gate_is_open(m) || call->_key_count == 0) {
 		run_handler(w, call);
 		serve_waiters(w, NULL, 0);
-		return;
+		return true;
 	}
 	if (call->_key_count == 1) {
 		uint32_t shard = call->_keys[0].shard;
-		gate_lock(gate, shard);
+		if (!gate_lock(m, shard)) return false;
 		run_handler(w, call);
 		serve_waiters(w, &shard, 1);
-		gate_unlock(gate, shard);
-		return;
+		gate_unlock(m, shard);
+		return true;
 	}
 	unsigned count = sort_shards(w, call->_keys, call->_key_count);
-	for (unsigned i = 0; i < count; i++) gate_lock(gate, w->shards[i]);
+	if (!gate_lock_list(m, w->shards, count)) return false;
 	run_handler(w, call);
 	serve_waiters(w, w->shards, count);
-	for (unsigned i = count; i > 0; i--) gate_unlock(gate, w->shards[i - 1]);
+	gate_unlock_list(m, w->shards, count);
+	return true;
 }
 
-static void run_gated(struct worker *w, struct call *call) {
+static bool run_with_world(struct worker *w, struct call *call) {
+	if (!gate_take_world(&w->member)) return false;
+	call->view->flags |= VIEW_HAS_WORLD;
+	run_handler(w, call);
+	serve_waiters(w, NULL, 0);
+	gate_drop_world(&w->member);
+	return true;
+}
+
+/* False: a gate was not to be had, and what has been replied is worth nothing. */
+static bool run_gated(struct worker *w, struct call *call) {
 	switch (command_gate_for(call->command, call->argc, call->argv)) {
-	case GATE_KEYS: run_with_keys(w, call); break;
+	case GATE_KEYS: return run_with_keys(w, call);
+	case GATE_WORLD: return run_with_world(w, call);
+	case GATE_SCRIPT: return script_run_command(w, call);
 	case GATE_NONE:
-	case GATE_WALK: call->command->handler(call); break;
-	case GATE_WORLD:
-		gate_take_world(&w->member);
-		call->view->flags |= VIEW_HAS_WORLD;
-		run_handler(w, call);
-		serve_waiters(w, NULL, 0);
-		gate_drop_world(&w->member);
-		break;
+	case GATE_WALK: break;
 	}
+	w->member.refused = false;
+	call->command->handler(call);
+	return !w->member.refused;
 }
 
 /* ---- Running ---- */
@@ -280,7 +290,8 @@ static void log_slow_command(struct worker *w, const struct client *c, const str
 		duration_us, call->argc, shown, c->peer, c->name ? c->name : "");
 }
 
-static void count_command(struct worker *w, struct client *c, const struct call *call) {
+/* Returns how long it took, in ns. */
+static uint64_t count_call(struct worker *w, const struct call *call) {
 	uint64_t now = clock_ticks();
 	uint64_t ns = clock_ticks_to_ns(now - w->command_ticks);
 	w->command_ticks = now;
@@ -289,11 +300,25 @@ static void count_command(struct worker *w, struct client *c, const struct call 
 	STAT_ADD(stats->ns, ns);
 	STAT_ADD(stats->latency[latency_bucket(ns)], 1);
 	STAT_ADD(w->stats.commands, 1);
-	c->commands++;
 	if (__builtin_expect(call->reply->errors > 0, 0)) {
 		STAT_ADD(stats->failed, 1);
 		count_error(w, call->reply);
 	}
+	return ns;
+}
+
+void dispatch_count_inner(struct worker *w, const struct call *call) {
+	count_call(w, call);
+}
+
+void dispatch_count_refused(struct worker *w, const struct command *cmd, const struct reply *r) {
+	reject(w, cmd, r);
+}
+
+void dispatch_count(struct worker *w, struct client *c, const struct call *call) {
+	uint64_t ns = count_call(w, call);
+	c->commands++;
+	c->flags &= ~(uint32_t)CLIENT_PUT_OFF;
 	const struct settings *settings = &w->server->config->values;
 	int64_t slow_us = settings->slowlog_log_slower_than;
 	if (__builtin_expect(slow_us >= 0 && ns / 1000 >= (uint64_t)slow_us, 0) &&
@@ -330,14 +355,13 @@ static bool attend(struct worker *w, struct client *c, const struct batch_item *
 		client_watch(c);
 		return false;
 	}
-	if (!waits_for_exec(c, item->command))
+	if (!waits_for_exec(c, item->command) && !(c->flags & CLIENT_PUT_OFF))
 		tell_monitors(w, c, item->command, item->request.argc, item->request.argv);
 	return true;
 }
 
 static void start_view(struct worker *w, struct client *c, const struct command *cmd) {
-	w->view = store_view(w->server->store, c->db, &w->stats.store, w);
-	w->view.now_ms = w->now_ms;
+	w->view = worker_view(w, c->db);
 	if (c->flags & CLIENT_NO_TOUCH && strcmp(cmd->name, "touch") != 0) w->view.flags |= VIEW_NO_TOUCH;
 }
 
@@ -345,9 +369,9 @@ static void end_view(struct worker *w) {
 	if (__builtin_expect(w->view.earliest_ms < w->next_expiry_ms, 0)) w->next_expiry_ms = w->view.earliest_ms;
 }
 
-void dispatch_run_queued(struct worker *w, struct client *c, const struct queued *q) {
+void dispatch_run_queued(struct worker *w, struct client *c, const struct queued *q, struct buffer *out) {
 	struct reply reply;
-	reply_start(&reply, &w->out, c->proto);
+	reply_start(&reply, out, c->proto);
 	if (__builtin_expect(w->attention != 0, 0)) tell_monitors(w, c, q->command, q->argc, q->argv);
 	start_view(w, c, q->command);
 	if (gate_has_world(&w->member)) w->view.flags |= VIEW_HAS_WORLD;
@@ -362,10 +386,48 @@ void dispatch_run_queued(struct worker *w, struct client *c, const struct queued
 		._keys = q->keys };
 	w->current_call = &call;
 	c->last_command = q->command;
+	uint64_t began_ticks = w->command_ticks;
+	unsigned db = c->db;
 	run_handler(w, &call);
+	if (q->command->gate == GATE_SCRIPT) {
+		/* What it called was counted by itself, and what it selected was for itself. */
+		w->command_ticks = began_ticks;
+		c->db = db;
+	}
 	w->current_call = NULL;
-	count_command(w, c, &call);
+	dispatch_count(w, c, &call);
 	end_view(w);
+}
+
+/* A long run keeps what the command needs. True: that is its answer; false: it waits. */
+static bool put_off(struct worker *w, struct client *c, const struct command *cmd, struct reply *reply) {
+	size_t reply_at = w->out.len;
+	if (script_answer_busy(w->server, reply)) {
+		c->flags &= ~(uint32_t)CLIENT_PUT_OFF;
+		transaction_refused(c, cmd, reply, reply_at);
+		reject(w, cmd, reply);
+		return true;
+	}
+	c->flags |= CLIENT_PAUSED | CLIENT_PUT_OFF;
+	w->has_put_off = true;
+	w->retry_ms = w->monotonic_ms + RETRY_MS;
+	client_watch(c);
+	return false;
+}
+
+/* Under its gates, however often it takes to get them. False: it could not run now. */
+static bool run_call(struct worker *w, struct call *call) {
+	struct reply *reply = call->reply;
+	size_t reply_at = reply->out->len;
+	while (!run_gated(w, call)) {
+		reply->out->len = reply_at;
+		reply_start(reply, reply->out, reply->proto);
+		call->_key_next = 0;
+		if (!gate_make_room(&w->member)) return false;
+		w->now_ms = clock_wall_ms();
+		start_view(w, call->client, call->command);
+	}
+	return true;
 }
 
 bool dispatch_run(struct worker *w, struct client *c, struct batch_item *item) {
@@ -398,13 +460,18 @@ bool dispatch_run(struct worker *w, struct client *c, struct batch_item *item) {
 			._item = item };
 		w->current_call = &call;
 		c->last_command = cmd;
-		run_gated(w, &call);
+		bool ran = run_call(w, &call);
 		w->current_call = NULL;
-		count_command(w, c, &call);
+		if (__builtin_expect(!ran, 0)) {
+			if (!put_off(w, c, cmd, &reply)) return false;
+		} else if (__builtin_expect(!(c->flags & CLIENT_IN_SCRIPT), 1)) {
+			dispatch_count(w, c, &call);
+		}
 		end_view(w);
 	}
 	/* CLIENT REPLY: what was written is taken back. */
-	if (__builtin_expect(c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT), 0)) {
+	if (__builtin_expect(c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT), 0) &&
+		!(c->flags & CLIENT_IN_SCRIPT)) {
 		if (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) w->out.len = reply_at;
 		c->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
 		if (c->flags & CLIENT_REPLY_SKIP_NEXT)

@@ -69,11 +69,11 @@ static void post_line(struct worker *owner, struct slice text) {
 	worker_post(owner, &line->message);
 }
 
-static void print_line(struct buffer *text, const struct client *c, const struct command *cmd, unsigned argc,
+static void print_line(struct buffer *text, unsigned db, const char *who, const struct command *cmd, unsigned argc,
 	const struct slice *argv) {
 	int64_t now = clock_wall_us();
 	buffer_appendf(
-		text, "+%lld.%06lld [%u %s]", (long long)(now / 1000000), (long long)(now % 1000000), c->db, c->peer);
+		text, "+%lld.%06lld [%u %s]", (long long)(now / 1000000), (long long)(now % 1000000), db, who);
 	for (unsigned i = 0; i < argc; i++) {
 		buffer_append_char(text, ' ');
 		buffer_append_quoted(text, redact_arg(cmd, argv, i));
@@ -91,8 +91,8 @@ static bool anybody_monitors(const struct server *s) {
 	return false;
 }
 
-void monitor_feed(
-	struct worker *w, const struct client *c, const struct command *cmd, unsigned argc, const struct slice *argv) {
+static void feed(struct worker *w, unsigned db, const char *who, const struct command *cmd, unsigned argc,
+	const struct slice *argv) {
 	struct server *s = w->server;
 	/* A monitor's owner lets go of it without the world, so that the flags are behind. */
 	if (!anybody_monitors(s)) {
@@ -100,10 +100,20 @@ void monitor_feed(
 		return;
 	}
 	struct buffer text = { 0 };
-	print_line(&text, c, cmd, argc, argv);
+	print_line(&text, db, who, cmd, argc, argv);
 	for (unsigned i = 0; i < s->worker_count; i++)
 		if (has_monitor(&s->workers[i])) post_line(&s->workers[i], buffer_slice(&text));
 	buffer_release(&text);
+}
+
+void monitor_feed(
+	struct worker *w, const struct client *c, const struct command *cmd, unsigned argc, const struct slice *argv) {
+	feed(w, c->db, c->peer, cmd, argc, argv);
+}
+
+void monitor_feed_script(
+	struct worker *w, const struct client *c, const struct command *cmd, unsigned argc, const struct slice *argv) {
+	if (!(cmd->flags & (CMD_SKIP_MONITOR | CMD_ADMIN))) feed(w, c->db, "lua", cmd, argc, argv);
 }
 
 void server_add_monitor(struct server *s, struct client *c) {

@@ -14,6 +14,7 @@
 #include "server/crash.h"
 #include "server/hooks.h"
 #include "server/process.h"
+#include "server/scripting.h"
 #include "store/reclaim.h"
 
 /* Shards: enough that two of several dozen workers seldom meet in one, few enough that a walk over them costs little. */
@@ -375,6 +376,7 @@ static void say_goodbye(struct server *s) {
 /* After say_goodbye, or after a start that failed somewhere on the way. */
 static void release(struct server *s) {
 	for (unsigned i = 0; i < s->worker_count; i++) worker_release(&s->workers[i]);
+	if (s->engine) s->engine->release(s);
 	watch_table_release(&s->watched);
 	blocking_table_release(&s->blocking);
 	tracking_release(&s->tracking);
@@ -392,7 +394,9 @@ static void release(struct server *s) {
 }
 
 /* False when the start failed; the log says why. */
-static bool start(struct server *s, struct config *config, const struct command_table *commands) {
+static bool start(struct server *s, struct config *config, const struct command_table *commands,
+	const struct script_engine *engine) {
+	s->engine = engine;
 	struct settings *settings = &config->values;
 	if (!log_try_file(settings->logfile)) {
 		fprintf(stderr, "Can't open the log file %s: %s\n", settings->logfile, strerror(errno));
@@ -421,9 +425,9 @@ static bool start(struct server *s, struct config *config, const struct command_
 	return true;
 }
 
-int server_main(struct config *config, const struct command_table *commands) {
+int server_main(struct config *config, const struct command_table *commands, const struct script_engine *engine) {
 	struct server *s = mem_calloc(sizeof(*s));
-	if (!start(s, config, commands)) {
+	if (!start(s, config, commands, engine)) {
 		release(s);
 		return 1;
 	}

@@ -55,6 +55,10 @@ struct server {
 	int64_t pause_until_ms; /* world; wall time */
 	bool active_expire;     /* world; DEBUG SET-ACTIVE-EXPIRE */
 
+	const struct script_engine *engine; /* constant */
+	_Atomic(void *) engine_state;       /* what the interpreter keeps for all workers; its own */
+	_Atomic uint32_t long_runs;         /* runs of scripts that last; a hint, read relaxed */
+
 	struct slowlog slowlog; /* has a lock */
 	struct rates rates;     /* worker 0 samples, read by any worker */
 
@@ -65,8 +69,17 @@ struct server {
 	_Atomic uint64_t peak_memory;
 };
 
-/* Starts the workers and serves until told to stop; returns the process's exit code. The config is loaded already. */
-int server_main(struct config *config, const struct command_table *commands);
+/* A database as a command of this worker sees it now. */
+static inline struct view worker_view(struct worker *w, unsigned db) {
+	struct view v = store_view(w->server->store, db, &w->stats.store, w);
+	v.member = &w->member;
+	v.now_ms = w->now_ms;
+	return v;
+}
+
+/* Starts the workers and serves until told to stop; returns the process's exit code. The config is loaded already.
+ * `engine`: the interpreter of scripts. */
+int server_main(struct config *config, const struct command_table *commands, const struct script_engine *engine);
 
 /* Makes every worker leave its loop after what it has in hand. Any thread, signal handlers too. */
 void server_stop(struct server *s, int exit_code);

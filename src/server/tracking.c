@@ -287,10 +287,10 @@ static bool evict_one(struct worker *w) {
 	struct tracking *t = &w->server->tracking;
 	uint32_t shard = (uint32_t)random_below(t->_shard_count);
 	for (uint32_t tried = 0; tried < t->_shard_count; tried++, shard = (shard + 1) % t->_shard_count) {
-		gate_lock(&w->server->gate, shard);
+		if (!gate_lock(&w->member, shard)) continue;
 		struct tracked *x = table_random(&t->_tables[shard]);
 		if (x) x = take_out(t, shard, slice_of(x->name, x->len), x->hash);
-		gate_unlock(&w->server->gate, shard);
+		gate_unlock(&w->member, shard);
 		if (!x) continue;
 		add_change(w, x, 0);
 		return true;
@@ -304,7 +304,7 @@ static void evict_some(struct worker *w, size_t most) {
 
 static void stop_tracking_at_all(struct worker *w) {
 	struct tracking *t = &w->server->tracking;
-	gate_take_world(&w->member);
+	if (!gate_take_world(&w->member)) return; /* next time */
 	if (atomic_load_explicit(&t->_clients, memory_order_relaxed) == 0) {
 		give_up_tables(t);
 		t->_prefix_tidy_at = 0;

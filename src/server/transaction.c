@@ -4,6 +4,7 @@
 #include <stdalign.h>
 
 #include "base/alloc.h"
+#include "server/scripting.h"
 #include "server/server.h"
 
 enum {
@@ -21,7 +22,7 @@ struct transaction_chunk {
 /* ---- Memory ---- */
 
 static size_t shard_words(const struct worker *w) {
-	return (w->server->gate.shard_count + 63) / 64;
+	return w->server->gate.words;
 }
 
 static void clear(struct transaction *t, size_t words) {
@@ -150,6 +151,7 @@ void transaction_queue(struct client *c, const struct batch_item *item, struct r
 	t->flags |= cmd->flags;
 	enum command_gate gate = command_gate_for(cmd, q->argc, q->argv);
 	if (gate == GATE_WORLD || gate == GATE_WALK) t->needs_world = true;
+	if (gate == GATE_SCRIPT) t->has_script = true;
 	for (unsigned i = 0; i < q->key_count; i++) t->_shards[q->keys[i].shard / 64] |= 1ULL << q->keys[i].shard % 64;
 	if (t->last)
 		t->last->next = q;
@@ -175,38 +177,23 @@ void transaction_refused(struct client *c, const struct command *cmd, struct rep
 
 /* ---- The gate of all commands together ---- */
 
-static void lock_shards(struct gate *gate, const uint64_t *shards, size_t words) {
-	for (size_t i = 0; i < words; i++)
-		for (uint64_t left = shards[i]; left; left &= left - 1)
-			gate_lock(gate, (uint32_t)(i * 64) + (uint32_t)__builtin_ctzll(left));
-}
-
-static void unlock_shards(struct gate *gate, const uint64_t *shards, size_t words) {
-	for (size_t i = words; i > 0; i--) {
-		for (uint64_t left = shards[i - 1]; left;) {
-			uint32_t bit = 63 - (uint32_t)__builtin_clzll(left);
-			gate_unlock(gate, (uint32_t)(i - 1) * 64 + bit);
-			left ^= 1ULL << bit;
-		}
-	}
-}
-
-static void enter(struct worker *w, struct client *c) {
+bool transaction_enter(struct worker *w, struct client *c) {
 	struct transaction *t = c->transaction;
-	if (t->needs_world) {
-		gate_take_world(&w->member);
-		return;
-	}
-	if (!w->server->gate.shared) return;
+	if (t->needs_world) return gate_take_world(&w->member);
 	watch_collect_shards(c, t->_shards);
-	lock_shards(&w->server->gate, t->_shards, shard_words(w));
+	if (t->has_script) gate_set_add(t->_shards, gate_script_mutex(&w->server->gate));
+	return gate_lock_set(&w->member, t->_shards);
 }
 
 static void leave(struct worker *w, const struct transaction *t) {
 	if (t->needs_world)
 		gate_drop_world(&w->member);
-	else if (w->server->gate.shared)
-		unlock_shards(&w->server->gate, t->_shards, shard_words(w));
+	else
+		gate_unlock_set(&w->member, t->_shards);
+}
+
+uint64_t *transaction_gates(const struct client *c) {
+	return c->transaction->_shards;
 }
 
 /* ---- Running ---- */
@@ -215,22 +202,21 @@ static void run_all(struct worker *w, struct client *c, struct reply *r) {
 	struct transaction *t = c->transaction;
 	reply_array(r, t->count);
 	for (const struct queued *q = t->first; q; q = q->next) {
-		size_t before = w->out.len;
-		dispatch_run_queued(w, c, q);
+		size_t before = r->out->len;
+		dispatch_run_queued(w, c, q, r->out);
 		/* CLIENT REPLY OFF and SKIP answer nothing, but the array has a place for them. */
-		if (w->out.len == before) {
+		if (r->out->len == before) {
 			struct reply nothing;
-			reply_start(&nothing, &w->out, c->proto);
+			reply_start(&nothing, r->out, c->proto);
 			reply_null(&nothing);
 		}
 	}
 }
 
 /* The watched keys are let go before the run, as in Redis: a transaction may change what it watched. */
-static void run_if_untouched(struct call *call) {
+void transaction_run(struct call *call) {
 	struct client *c = call->client;
 	struct worker *w = call->worker;
-	enter(w, c);
 	if (watch_holds(c, call->view)) {
 		watch_forget_all(c, WATCH_GATES_HELD);
 		c->transaction->running = true;
@@ -242,7 +228,6 @@ static void run_if_untouched(struct call *call) {
 		struct held_gates held = { NULL, 0, c->transaction->_shards };
 		blocking_serve(w, &held);
 	}
-	leave(w, c->transaction);
 }
 
 static void tell_monitors(const struct call *call) {
@@ -250,20 +235,40 @@ static void tell_monitors(const struct call *call) {
 		monitor_feed(call->worker, call->client, call->command, call->argc, call->argv);
 }
 
+void transaction_ended(struct call *call) {
+	transaction_end(call->client);
+	call->worker->current_call = call;
+	call->client->last_command = call->command;
+	tell_monitors(call);
+}
+
+/* False: a gate was not to be had. */
+static bool run_plainly(struct call *call) {
+	struct client *c = call->client;
+	struct worker *w = call->worker;
+	if (!transaction_enter(w, c)) return false;
+	transaction_run(call);
+	leave(w, c->transaction);
+	return true;
+}
+
 void transaction_exec(struct call *call) {
 	struct client *c = call->client;
 	struct worker *w = call->worker;
 	uint64_t start_ticks = w->command_ticks;
-	if (c->transaction->failed)
+	if (c->transaction->failed) {
 		reply_error(call->reply, "EXECABORT Transaction discarded because of previous errors.");
-	else if (watches_are_dirty(c->watches))
+	} else if (watches_are_dirty(c->watches)) {
 		reply_null_array(call->reply); /* no gate is needed to know that it is too late */
-	else
-		run_if_untouched(call);
-	transaction_end(c);
+	} else if (c->transaction->has_script) {
+		/* It ends the transaction itself, perhaps in a later turn. */
+		w->member.refused = !script_run_transaction(w, call);
+		return;
+	} else if (!run_plainly(call)) {
+		w->member.refused = true;
+		return;
+	}
 	/* Those inside have counted their times; EXEC's own includes them. */
 	w->command_ticks = start_ticks;
-	w->current_call = call;
-	c->last_command = call->command;
-	tell_monitors(call);
+	transaction_ended(call);
 }

@@ -32,6 +32,7 @@ struct transaction {
 	uint32_t flags;   /* the union of the commands' enum command_flags */
 	bool failed;      /* something could not be queued: EXEC refuses */
 	bool needs_world;
+	bool has_script; /* it has the script mutex, too, and runs as a script does (scripting.h) */
 	bool running; /* EXEC is at it */
 	/* Private: the memory behind the queue. */
 	struct transaction_chunk *_chunks; /* newest first */
@@ -52,6 +53,14 @@ void transaction_refused(struct client *c, const struct command *cmd, struct rep
 
 /* EXEC: runs, answers, ends. The client has a transaction; the call holds no gate. */
 void transaction_exec(struct call *call);
+
+/* The parts of it, for a transaction with scripts: its gates, all or none (false); the run, under them; what comes after they
+ * were let go. */
+__attribute__((warn_unused_result)) bool transaction_enter(struct worker *w, struct client *c);
+void transaction_run(struct call *call);
+void transaction_ended(struct call *call);
+/* The set of gates that transaction_enter has taken, unless it took the world. */
+uint64_t *transaction_gates(const struct client *c);
 
 /* DISCARD, RESET, a disconnect: ends the transaction, if there is one, and the client's watching. No gate is held. */
 void transaction_end(struct client *c);

@@ -5,9 +5,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/process.h"
+#include "server/scripting.h"
 #include "server/server.h"
 
 enum {
+	RETRY_MS = 2,              /* for gates that a long run keeps */
 	TICK_MS = 100,             /* how often an idle worker looks around */
 	EXPIRY_SPACING_MS = 5,     /* rounds of active expiry are at least so far apart */
 	EXPIRY_BUDGET_US = 1000,   /* of one round, then clients get a turn */
@@ -19,8 +21,7 @@ enum {
 /* One round over all shards, or what of it fits the budget; the next round goes on where this one stopped. */
 static void expire_round(struct worker *w) {
 	struct server *s = w->server;
-	struct view v = store_view(s->store, 0, &w->stats.store, w);
-	v.now_ms = w->now_ms;
+	struct view v = worker_view(w, 0);
 	uint32_t shards = store_shard_count(s->store);
 	int64_t start_us = clock_monotonic_us(), earliest = INT64_MAX;
 	uint32_t done = 0;
@@ -71,7 +72,7 @@ static void close_idle(struct worker *w) {
 	struct client *next;
 	for (struct client *c = w->clients; c; c = next) {
 		next = c->next;
-		if (c->flags & (CLIENT_MONITOR | CLIENT_PAUSED | CLIENT_BLOCKED) || subscriber_is_one(&c->subscriber) ||
+		if (c->flags & (CLIENT_MONITOR | CLIENT_PAUSED | CLIENT_BLOCKED | CLIENT_IN_SCRIPT) || subscriber_is_one(&c->subscriber) ||
 			w->now_ms - c->active_ms <= limit_ms)
 			continue;
 		log_verbose("Closing idle client");
@@ -83,6 +84,14 @@ static void close_idle(struct worker *w) {
 static void check_outputs(struct worker *w) {
 	for (struct client *c = w->clients; c; c = c->next)
 		if (c->out_first) client_check_output(c);
+}
+
+/* They try again, and wait again or are told that the server is busy. */
+static void retry_put_off(struct worker *w) {
+	if (!w->has_put_off || w->monotonic_ms < w->retry_ms) return;
+	w->has_put_off = false;
+	for (struct client *c = w->clients; c; c = c->next)
+		if (c->flags & CLIENT_PUT_OFF) worker_resume_client(w, c);
 }
 
 static void end_pause(struct worker *w) {
@@ -121,7 +130,7 @@ static void obey_signal(struct server *s) {
 static int64_t time_to_next(const struct worker *w, int64_t next_timeout_ms) {
 	bool expires = w->server->active_expire && !is_paused(w);
 	if (w->expire_more && expires) return 0;
-	int64_t wait_ms = TICK_MS;
+	int64_t wait_ms = gate_is_limited(&w->member) ? RETRY_MS : TICK_MS;
 	if (expires && w->next_expiry_ms != INT64_MAX) {
 		int64_t until = w->next_expiry_ms + 1 - w->now_ms;
 		if (until < EXPIRY_SPACING_MS) until = EXPIRY_SPACING_MS;
@@ -131,6 +140,7 @@ static int64_t time_to_next(const struct worker *w, int64_t next_timeout_ms) {
 		int64_t until = next_timeout_ms - w->monotonic_ms;
 		if (until < wait_ms) wait_ms = until < 1 ? 1 : until;
 	}
+	if ((w->has_put_off || w->watches_left || script_waits(w->run)) && wait_ms > RETRY_MS) wait_ms = RETRY_MS;
 	if (w->has_paused) {
 		int64_t until = w->server->pause_until_ms - w->now_ms;
 		if (until < wait_ms) wait_ms = until < 1 ? 1 : until;
@@ -141,14 +151,18 @@ static int64_t time_to_next(const struct worker *w, int64_t next_timeout_ms) {
 int64_t worker_upkeep(struct worker *w) {
 	bool tick = w->monotonic_ms >= w->next_tick_ms;
 	if (tick) w->next_tick_ms = w->monotonic_ms + TICK_MS;
-	if (expiry_is_due(w, tick)) expire_round(w);
+	if (expiry_is_due(w, tick) && !gate_is_limited(&w->member)) expire_round(w);
 	end_pause(w);
+	retry_put_off(w);
+	if (w->watches_left) watch_tidy_up(w);
 	int64_t next_timeout_ms = blocking_expire(w);
 	if (w->index == 0) obey_signal(w->server);
 	if (w->index == 0 && tick) {
 		rates_sample(w->server);
-		trim_tables(w);
-		tracking_upkeep(w);
+		if (!gate_is_limited(&w->member)) {
+			trim_tables(w);
+			tracking_upkeep(w);
+		}
 	}
 	if (w->monotonic_ms >= w->next_second_ms) {
 		w->next_second_ms = w->monotonic_ms + 1000;

@@ -121,24 +121,48 @@ bool watch_holds(struct client *c, const struct view *v) {
 	return true;
 }
 
+/* Takes the watches out of the lists of their shards and frees all. False: a long run keeps the gate of some, which stay. */
+static bool take_apart(struct worker *w, struct watches *all, bool locks) {
+	struct watch_table *t = &w->server->watched;
+	struct watch **at = &all->first;
+	while (*at) {
+		struct watch *x = *at;
+		if (locks && !gate_lock(&w->member, x->shard)) {
+			at = &x->sibling;
+			continue;
+		}
+		unlink_watch(t, x);
+		if (locks) gate_unlock(&w->member, x->shard);
+		*at = x->sibling;
+		mem_free(x);
+	}
+	if (all->first) return false;
+	/* Nobody can reach the struct any more: its watches are out of all lists. */
+	mem_free(all);
+	return true;
+}
+
 void watch_forget_all(struct client *c, enum watch_gates gates) {
 	struct watches *all = c->watches;
 	if (!all) return;
-	struct watch_table *t = table_of(c);
-	struct gate *gate = &c->worker->server->gate;
-	bool locks = gates == WATCH_GATES_TAKE && !gate_has_world(&c->worker->member);
+	struct worker *w = c->worker;
 	c->watches = NULL;
-	struct watch *next;
-	for (struct watch *x = all->first; x; x = next) {
-		next = x->sibling;
-		if (locks) gate_lock(gate, x->shard);
-		unlink_watch(t, x);
-		if (locks) gate_unlock(gate, x->shard);
-		mem_free(x);
+	atomic_fetch_sub_explicit(&table_of(c)->_clients, 1, memory_order_relaxed);
+	bool locks = gates == WATCH_GATES_TAKE && !gate_has_world(&w->member);
+	if (take_apart(w, all, locks)) return;
+	all->next_left = w->watches_left;
+	w->watches_left = all;
+}
+
+void watch_tidy_up(struct worker *w) {
+	struct watches **at = &w->watches_left, *next;
+	while (*at) {
+		next = (*at)->next_left;
+		if (take_apart(w, *at, !gate_has_world(&w->member)))
+			*at = next;
+		else
+			at = &(*at)->next_left;
 	}
-	atomic_fetch_sub_explicit(&t->_clients, 1, memory_order_relaxed);
-	/* Nobody can reach the struct any more: its watches are out of all lists. */
-	mem_free(all);
 }
 
 /* ---- The side of who changes something ---- */

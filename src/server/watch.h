@@ -36,6 +36,7 @@ struct watches {
 	size_t count; /* keys */
 	size_t bytes; /* of memory, all in all */
 	_Atomic bool dirty;
+	struct watches *next_left; /* worker.watches_left */
 };
 
 /* For INFO; any thread. */
@@ -71,6 +72,9 @@ void watch_forget_all(struct client *c, enum watch_gates gates);
 static inline bool watches_are_dirty(const struct watches *w) {
 	return w && atomic_load_explicit(&w->dirty, memory_order_relaxed);
 }
+
+/* Ends the watches that could not be ended because a long run kept their gates. On the worker, holding no gate. */
+void watch_tidy_up(struct worker *w);
 
 /* ---- For the store's hooks ---- */
 

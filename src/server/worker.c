@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/scripting.h"
 #include "server/server.h"
 #include "server/transaction.h"
 
@@ -53,18 +54,22 @@ bool worker_init(struct worker *w, struct server *s, unsigned index) {
 	w->next_expiry_ms = INT64_MAX;
 	pubsub_local_init(&w->pubsub);
 	w->now_ms = clock_wall_ms();
+	w->run = script_run_new(w);
 	gate_join(&s->gate, &w->member);
 	return true;
 }
 
 void worker_release(struct worker *w) {
 	while (w->clients) client_free(w->clients);
+	blocking_worker_release(w);
+	watch_tidy_up(w);
+	script_run_free(w->run);
+	if (w->server->engine) w->server->engine->release_worker(w);
 	gate_leave(&w->member);
 	request_arena_release(&w->arena);
 	buffer_release(&w->out);
 	buffer_release(&w->pushes);
 	pubsub_local_release(&w->pubsub);
-	blocking_worker_release(&w->blocking);
 	tracking_worker_release(&w->tracking);
 	mem_free(w->in);
 	mem_free(w->command_stats);
@@ -104,6 +109,10 @@ static void handle_client(struct worker *w, struct client *c, uint32_t events) {
 	if (c->flags & CLIENT_PAUSED) {
 		/* Who leaves while it waits is not heard any more, as in Redis. */
 		if (events & POLLER_HANGUP) client_free(c);
+		return;
+	}
+	if (c->flags & CLIENT_IN_SCRIPT) {
+		script_client_said(c, (events & POLLER_HANGUP) != 0);
 		return;
 	}
 	if (c->flags & CLIENT_BLOCKED) {
@@ -161,18 +170,20 @@ void worker_run(struct worker *w) {
 		bool mail = false;
 		int64_t wait_us = worker_upkeep(w);
 		/* What the clock has done may have left something to tell. */
-		bool waits = !w->yielded && !w->after && !w->pushed;
+		bool waits = !w->yielded && !w->after && !w->pushed && !script_is_under_way(w->run);
 		sleep_until_something(w, waits ? wait_us : 0, events, &count);
 		for (int i = 0; i < count; i++) {
 			handle_event(w, &events[i], &mail);
 			gate_boundary(&w->member);
 		}
 		worker_run_yielded(w);
+		script_go_on(w);
 		/* Last, since a message may free a client that an event of this turn names. */
 		if (mail) mailbox_run(&w->mailbox, w);
 		/* What was not done by a command: keys that ended, and what others have sent. */
 		if (w->after) worker_do_after(w);
 		client_flush_pushed(w);
 	}
+	script_end_for_good(w);
 	gate_outside(&w->member);
 }

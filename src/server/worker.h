@@ -96,6 +96,11 @@ struct worker {
 	int64_t next_tick_ms;   /* monotonic */
 	int64_t next_second_ms;         /* monotonic */
 	bool has_paused;                /* some clients may wait for the end of a pause */
+	bool has_put_off;               /* some commands wait for gates that a long run keeps */
+	int64_t retry_ms;               /* monotonic: when they try again */
+	struct watches *watches_left;   /* see watch_tidy_up */
+	struct script_run *run;         /* of a script, one at a time; constant */
+	void *engine;                   /* what the interpreter keeps for this worker */
 	_Atomic size_t monitor_backlog; /* bytes of lines that are on their way to this worker's monitors; any thread */
 	_Atomic bool monitors_behind; /* that was too much: the message that cuts them off is on its way; any thread */
 	size_t monitor_count; /* clients of this worker that monitor; changed under the world or by the owner, read relaxed */
@@ -143,9 +148,15 @@ void dispatch_prepare(struct worker *w, struct client *c, unsigned count);
 /* Runs one request; false when it must wait (CLIENT PAUSE) and was not run. */
 __attribute__((warn_unused_result)) bool dispatch_run(struct worker *w, struct client *c, struct batch_item *item);
 
-/* Runs one command of a transaction, whose gates are held, and counts it. The reply goes to w->out. */
+/* Runs one command of a transaction, whose gates are held, and counts it. The reply goes to `out`. */
 struct queued;
-void dispatch_run_queued(struct worker *w, struct client *c, const struct queued *q);
+void dispatch_run_queued(struct worker *w, struct client *c, const struct queued *q, struct buffer *out);
+
+/* A command has run: statistics, slow log. It began at w->command_ticks. */
+void dispatch_count(struct worker *w, struct client *c, const struct call *call);
+/* The same for one that a script has called, and for one that was refused to it. */
+void dispatch_count_inner(struct worker *w, const struct call *call);
+void dispatch_count_refused(struct worker *w, const struct command *cmd, const struct reply *r);
 
 /* Does what `after` says. On the owner, inside, holding no gate. */
 void worker_do_after(struct worker *w);
@@ -155,6 +166,9 @@ int64_t worker_upkeep(struct worker *w);
 
 /* server/monitor.c: tells everybody who monitors of this command, passwords blanked out. */
 void monitor_feed(
+	struct worker *w, const struct client *c, const struct command *cmd, unsigned argc, const struct slice *argv);
+/* Of one that a script has called. */
+void monitor_feed_script(
 	struct worker *w, const struct client *c, const struct command *cmd, unsigned argc, const struct slice *argv);
 /* The client monitors no more, if it did. On its owner. */
 void monitor_remove(struct client *c);

@@ -53,7 +53,7 @@ unsigned entry_frequency(const struct store *s, const struct entry *e, int64_t n
 
 /* Active expiry: removes entries of shard `shard` that have ended, in all databases, `limit` at most, taking the shard's
  * gate itself. `v` is any view of the store (its clock and statistics count). Returns how many went; *next_ms is when the
- * next one of this shard ends (INT64_MAX: none). */
+ * next one of this shard ends (INT64_MAX: none; now, with 0 gone, when the shard was not to be had). */
 size_t store_expire_shard(struct view *v, uint32_t shard, size_t limit, int64_t *next_ms);
 
 /* Frees memory of tables that have shrunk in some shards (a sixteenth of them) of the databases in `databases`

@@ -19,8 +19,9 @@
 #include "base/bytes.h"
 #include "store/entry.h"
 
-struct store;
 struct db;
+struct gate_member;
+struct store;
 
 /* A key and its hash, computed once per command. */
 struct key {
@@ -71,6 +72,7 @@ struct view {
 	int64_t earliest_ms; /* lowered by the store to the earliest expiry given through this view */
 	struct store_stats *stats;
 	void *origin; /* the worker that asks, for the hooks; opaque here */
+	struct gate_member *member; /* who walks; NULL is fine for views that do not, and with a gate that is not shared */
 };
 
 /* Points the view at another database of the same store (COPY … DB, MOVE). The gate of a key name covers that name in
@@ -199,7 +201,8 @@ void store_committed(struct view *v, const struct key *key, enum event_class cla
 
 /* ---- Walks over everything: shard by shard, never all at once ----
  * These take the gates of the shards themselves, one at a time, unless the caller holds the world. The caller holds no
- * shard's gate. */
+ * shard's gate. A walk that does not get a shard (see gate.h, rule 6) ends there, says so in the member's `refused`, and
+ * its result is worth nothing. */
 
 /* Calls `visit` for each live key whose place the cursor reaches, until `visit` has been called for about `count` places;
  * returns the next cursor, 0 at the end. Guarantee: a key that is there from the first call (cursor 0) to the last is

@@ -5,13 +5,12 @@
 
 enum { SHARDS_AT_ONCE = 64 }; /* of 1024 */
 
-static bool shard_has_spare(struct store *s, uint32_t shard, uint64_t databases) {
+static bool shard_has_spare(struct store *s, struct gate_member *m, uint32_t shard, uint64_t databases) {
 	bool found = false;
-	if (gate_is_held_up(s->gate, shard)) return false;
-	gate_lock(s->gate, shard);
+	if (gate_is_held_up(s->gate, shard) || !gate_lock(m, shard)) return false;
 	for (unsigned d = 0; d < s->db_count && !found; d++)
 		found = databases & store_db_bit(d) && table_has_spare(&s->dbs[d].parts[shard].keys);
-	gate_unlock(s->gate, shard);
+	gate_unlock(m, shard);
 	return found;
 }
 
@@ -41,12 +40,12 @@ size_t store_trim(struct store *s, struct gate_member *m, uint64_t databases, ui
 	uint32_t found[SHARDS_AT_ONCE], count = 0;
 	uint32_t shards = s->shard_mask + 1, step = shards < SHARDS_AT_ONCE ? shards : SHARDS_AT_ONCE;
 	for (uint32_t i = 0; i < step; i++) {
-		if (shard_has_spare(s, *at, databases)) found[count++] = *at;
+		if (shard_has_spare(s, m, *at, databases)) found[count++] = *at;
 		*at = (*at + 1) & s->shard_mask;
 	}
 	if (count == 0) return 0;
 	struct spare spare = { 0 };
-	gate_take_world(m);
+	if (!gate_take_world(m)) return 0; /* next time */
 	for (uint32_t i = 0; i < count; i++) take_shard(s, found[i], databases, &spare);
 	gate_drop_world(m);
 	for (size_t i = 0; i < spare.count; i++) mem_free(spare.pieces[i]);

@@ -9,12 +9,16 @@
 /* While a walk holds a shard, a command on one of its keys waits: so a step stays short. */
 enum { SCAN_STEPS_PER_HOLD = 16 };
 
-static void hold(const struct view *v, uint32_t shard) {
-	if (!(v->flags & VIEW_HAS_WORLD)) gate_lock(v->store->gate, shard);
+static bool hold(const struct view *v, uint32_t shard) {
+	if (v->flags & VIEW_HAS_WORLD) return true;
+	assert(v->member || !v->store->gate->shared);
+	if (!v->member || gate_lock(v->member, shard)) return true;
+	v->member->refused = true;
+	return false;
 }
 
 static void release(const struct view *v, uint32_t shard) {
-	if (!(v->flags & VIEW_HAS_WORLD)) gate_unlock(v->store->gate, shard);
+	if (!(v->flags & VIEW_HAS_WORLD) && v->member) gate_unlock(v->member, shard);
 }
 
 /* ---- Visiting ---- */
@@ -42,7 +46,7 @@ uint64_t store_scan(struct view *v, uint64_t cursor, size_t count, store_visit_f
 	size_t steps_left = count < SIZE_MAX / 10 ? count * 10 : SIZE_MAX;
 	while (w.seen < count && steps_left > 0) {
 		struct table *keys = &v->db->parts[shard].keys;
-		hold(v, shard);
+		if (!hold(v, shard)) return 0;
 		for (int i = 0; i < SCAN_STEPS_PER_HOLD && w.seen < count && steps_left > 0; i++, steps_left--) {
 			at = table_scan(keys, at, visit_live, &w);
 			if (at == 0) break;
@@ -58,7 +62,7 @@ uint64_t store_scan(struct view *v, uint64_t cursor, size_t count, store_visit_f
 void store_for_each(struct view *v, store_visit_fn *visit, void *context) {
 	struct visit w = { visit, context, v->now_ms, 0 };
 	for (uint32_t shard = 0; shard <= v->store->shard_mask; shard++) {
-		hold(v, shard);
+		if (!hold(v, shard)) return;
 		table_each(&v->db->parts[shard].keys, visit_live, &w);
 		release(v, shard);
 	}
@@ -67,7 +71,7 @@ void store_for_each(struct view *v, store_visit_fn *visit, void *context) {
 void store_visit_one(struct view *v, struct slice name, store_visit_fn *visit, void *context) {
 	struct key key = key_of(name);
 	uint32_t shard = store_shard_of(v->store, key.hash);
-	hold(v, shard);
+	if (!hold(v, shard)) return;
 	const struct entry *e = store_peek(v, &key);
 	if (e) visit(context, e);
 	release(v, shard);
@@ -76,7 +80,7 @@ void store_visit_one(struct view *v, struct slice name, store_visit_fn *visit, v
 size_t store_db_size(struct view *v) {
 	size_t keys = 0;
 	for (uint32_t shard = 0; shard <= v->store->shard_mask; shard++) {
-		hold(v, shard);
+		if (!hold(v, shard)) return 0;
 		keys += table_count(&v->db->parts[shard].keys);
 		release(v, shard);
 	}
@@ -86,7 +90,7 @@ size_t store_db_size(struct view *v) {
 size_t store_db_expires(struct view *v) {
 	size_t keys = 0;
 	for (uint32_t shard = 0; shard <= v->store->shard_mask; shard++) {
-		hold(v, shard);
+		if (!hold(v, shard)) return 0;
 		keys += v->db->parts[shard].expiring;
 		release(v, shard);
 	}
@@ -97,7 +101,7 @@ void store_totals(struct view *v, struct store_totals *totals) {
 	static const int64_t TTL_MOST_MS = (int64_t)1 << 48;
 	*totals = (struct store_totals){ 0 };
 	for (uint32_t shard = 0; shard <= v->store->shard_mask; shard++) {
-		hold(v, shard);
+		if (!hold(v, shard)) return;
 		const struct part *p = &v->db->parts[shard];
 		totals->keys += table_count(&p->keys);
 		totals->volatile_keys += p->expiring;
@@ -127,7 +131,7 @@ bool store_random_key(struct view *v, struct buffer *name) {
 		if (total == 0) return false;
 		size_t pick = (size_t)random_below(total);
 		for (uint32_t shard = 0; shard <= v->store->shard_mask; shard++) {
-			hold(v, shard);
+			if (!hold(v, shard)) return false;
 			const struct table *keys = &v->db->parts[shard].keys;
 			if (pick >= table_count(keys)) {
 				pick -= table_count(keys);
@@ -249,7 +253,8 @@ static size_t expire_part(struct view *v, struct part *p, size_t limit, int64_t 
 size_t store_expire_shard(struct view *v, uint32_t shard, size_t limit, int64_t *next_ms) {
 	struct store *s = v->store;
 	size_t gone = 0;
-	hold(v, shard);
+	*next_ms = v->now_ms;
+	if (!hold(v, shard)) return 0;
 	struct shard_state *state = &s->shards[shard];
 	if (state->volatile_count > 0 && state->earliest_ms < v->now_ms) {
 		int64_t earliest = INT64_MAX;

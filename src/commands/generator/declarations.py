@@ -23,7 +23,7 @@ DERIVED_CATEGORIES = ["read", "write", "pubsub", "admin", "fast", "slow", "block
 KEY_ACCESS = ["RO", "RW", "OW", "RM"]
 KEY_FLAGS = KEY_ACCESS + ["access", "update", "insert", "delete", "not_key", "incomplete", "variable_flags"]
 
-GATES = ["none", "keys", "walk", "world"]
+GATES = ["none", "keys", "walk", "world", "script"]
 GROUPS = ["generic", "string", "list", "set", "sorted-set", "hash", "pubsub", "transactions", "connection", "server",
           "scripting", "hyperloglog", "cluster", "sentinel", "geo", "stream", "bitmap"]
 TIPS = ["nondeterministic_output", "nondeterministic_output_order",
@@ -248,7 +248,7 @@ def check_synopsis(cmd):
 def check_keys(cmd):
     cmd.keys = [read_key_spec(entry) for entry in cmd.table.get("keys", [])]
     names_keys = any("not_key" not in spec.flags for spec in cmd.keys)
-    require(names_keys == (cmd.gate == "keys") or cmd.gate == "world",
+    require(names_keys == (cmd.gate in ("keys", "script")) or cmd.gate == "world",
             "a command with keys has gate 'keys', and only such a one", "gate")
     words = cmd.table.get("world_words", [])
     require(not words or cmd.gate in ("keys", "none"), "world_words widen the gates 'keys' and 'none'", "world_words")

@@ -43,12 +43,12 @@ static void look_at_announced(void) {
 }
 
 /* Moves an amount between two of a few shards; the sum over all stays zero. */
-static void run_command(void) {
+static bool run_command(struct gate_member *m) {
 	uint32_t shards[PER_COMMAND];
 	unsigned count = 0;
 	for (uint32_t i = 0; i < SHARDS && count < PER_COMMAND; i++)
 		if (random_below(SHARDS) < PER_COMMAND) shards[count++] = i;
-	for (unsigned i = 0; i < count; i++) gate_lock(&gate, shards[i]);
+	if (!gate_lock_list(m, shards, count)) return false;
 	look_at_announced();
 	if (count >= 2) {
 		int64_t amount = (int64_t)random_below(100);
@@ -57,13 +57,14 @@ static void run_command(void) {
 	}
 	for (unsigned i = 0; i < count; i++) cells[shards[i]].moves++;
 	if (random_below(50) == 0) sched_yield(); /* while it holds them */
-	for (unsigned i = count; i > 0; i--) gate_unlock(&gate, shards[i - 1]);
+	gate_unlock_list(m, shards, count);
 	look_at_announced();
 	atomic_fetch_add(&commands, 1);
+	return true;
 }
 
-static void run_world(struct gate_member *m) {
-	gate_take_world(m);
+static bool run_world(struct gate_member *m) {
+	if (!gate_take_world(m)) return false;
 	expect(gate_has_world(m));
 	announced.first++;
 	int64_t sum = 0;
@@ -77,6 +78,7 @@ static void run_world(struct gate_member *m) {
 	gate_drop_world(m);
 	expect(!gate_has_world(m));
 	atomic_fetch_add(&worlds, 1);
+	return true;
 }
 
 static void run_steps(struct runner *r) {
@@ -84,10 +86,11 @@ static void run_steps(struct runner *r) {
 	for (unsigned step = 0; r->steps ? step < r->steps : !atomic_load(&stop); step++) {
 		gate_boundary(&r->member);
 		look_at_announced();
+		/* With no runs that last nothing is ever refused. */
 		if (random_below(100) < r->world_percent)
-			run_world(&r->member);
+			expect(run_world(&r->member));
 		else
-			run_command();
+			expect(run_command(&r->member));
 		if (random_below(100) < r->outside_percent) {
 			gate_outside(&r->member);
 			if (random_below(4) == 0) sched_yield();
@@ -237,7 +240,7 @@ static void test_entering_against_taking(void **state) {
 	assert_int_equal(pthread_create(&thread, NULL, in_and_out, &guest), 0);
 	gate_inside(&taker);
 	for (unsigned i = testing_rounds(20000); i > 0; i--) {
-		gate_take_world(&taker);
+		expect(gate_take_world(&taker));
 		announced.first++;
 		for (unsigned spins = (unsigned)random_below(100); spins > 0; spins--) spin_pause();
 		announced.second++;
@@ -264,7 +267,7 @@ static void test_sleeper(void **state) {
 	gate_inside(&sleeper);
 	gate_outside(&sleeper);
 	gate_inside(&taker);
-	for (unsigned i = 0; i < 100; i++) run_world(&taker);
+	for (unsigned i = 0; i < 100; i++) assert_true(run_world(&taker));
 	gate_outside(&taker);
 	gate_inside(&sleeper);
 	assert_int_equal(announced.second, 100);
@@ -274,19 +277,182 @@ static void test_sleeper(void **state) {
 	finish();
 }
 
+/* ---- Runs that last ---- */
+
+/* As a script of the server: begins with some shards, wants others, writes under the script mutex, is suspended and goes on
+ * beside other commands, starts over or is lifted. */
+struct script {
+	struct gate_member *member;
+	uint64_t held[SHARDS / 64 + 1];
+	bool has_mutex, is_lifted, is_suspended;
+};
+
+static atomic_ulong scripts, lifts, restarts, refusals, limited;
+
+static void end_script(struct script *s) {
+	if (s->is_suspended) gate_end_suspension(s->member);
+	gate_unlock_set(s->member, s->held);
+	if (s->is_lifted) gate_unlift(s->member);
+}
+
+/* Between two slices: what the worker does for others. */
+static void go_on_beside(struct script *s) {
+	struct gate_member *m = s->member;
+	gate_suspend(m, s->held);
+	s->is_suspended = true;
+	for (unsigned i = (unsigned)random_below(4); i > 0; i--) {
+		gate_boundary(m);
+		if (random_below(8) == 0) {
+			bool got = gate_take_world(m);
+			expect(!got);
+		} else if (!run_command(m)) {
+			atomic_fetch_add(&refusals, 1);
+		}
+	}
+	gate_outside(m);
+	gate_inside(m);
+}
+
+/* False: it has to let go. */
+static bool want_shard(struct script *s, uint32_t shard) {
+	if (s->is_lifted || gate_set_has(s->held, shard)) return true;
+	if (gate_try_lock_hard(s->member, shard)) {
+		gate_set_add(s->held, shard);
+		if (s->is_suspended) gate_claim(s->member, shard);
+		return true;
+	}
+	if (!s->has_mutex) return false;
+	gate_lift(s->member, s->held);
+	s->is_lifted = true;
+	atomic_fetch_add(&lifts, 1);
+	return true;
+}
+
+static bool want_mutex(struct script *s) {
+	uint32_t mutex = gate_script_mutex(&gate);
+	if (s->has_mutex) return true;
+	if (s->is_suspended ? !gate_try_lock_hard(s->member, mutex) : !gate_lock(s->member, mutex)) return false;
+	gate_set_add(s->held, mutex);
+	if (s->is_suspended) gate_claim(s->member, mutex);
+	return s->has_mutex = true;
+}
+
+static bool try_script(struct gate_member *m, unsigned suspend_percent) {
+	struct script s = { .member = m };
+	for (unsigned i = (unsigned)random_below(3); i > 0; i--) gate_set_add(s.held, (uint32_t)random_below(SHARDS));
+	if (!gate_lock_set(m, s.held)) return false;
+	for (unsigned step = 0; step < 6; step++) {
+		uint32_t from = (uint32_t)random_below(SHARDS), to = (uint32_t)random_below(SHARDS);
+		if (gate_is_lifting(m) && !s.has_mutex) {
+			end_script(&s);
+			return false;
+		}
+		bool writes = random_below(2);
+		if (!want_shard(&s, from) || !want_shard(&s, to) || (writes && !want_mutex(&s))) {
+			expect(!s.has_mutex);
+			end_script(&s);
+			return false;
+		}
+		look_at_announced();
+		if (writes) {
+			cells[from].value -= 7;
+			cells[from].moves++;
+			/* Half of a transfer is no business of anybody else's. */
+			if (random_below(100) < suspend_percent && s.is_lifted)
+				go_on_beside(&s);
+			else if (random_below(8) == 0)
+				sched_yield();
+			cells[to].value += 7;
+			cells[to].moves++;
+		}
+		if (random_below(100) < suspend_percent) go_on_beside(&s);
+	}
+	end_script(&s);
+	atomic_fetch_add(&scripts, 1);
+	return true;
+}
+
+static void *run_scripts(void *arg) {
+	struct runner *r = arg;
+	struct gate_member *m = &r->member;
+	random_seed_thread(testing_seed() + 3000 + r->number);
+	gate_inside(m);
+	for (unsigned step = 0; step < r->steps; step++) {
+		gate_boundary(m);
+		if (gate_is_limited(m)) {
+			/* Outside: everything is refused. */
+			uint64_t one[SHARDS / 64 + 1] = { 1 };
+			expect(!gate_lock_set(m, one) && !gate_take_world(m));
+			atomic_fetch_add(&limited, 1);
+			sched_yield();
+			continue;
+		}
+		look_at_announced();
+		unsigned dice = (unsigned)random_below(100);
+		bool ran = dice < r->world_percent ? run_world(m)
+			   : dice < 50		   ? run_command(m)
+						   : try_script(m, r->outside_percent);
+		if (!ran) {
+			atomic_fetch_add(dice < 50 ? &refusals : &restarts, 1);
+			gate_make_room(m);
+		}
+		if (random_below(100) < r->outside_percent) {
+			gate_outside(m);
+			gate_inside(m);
+		}
+	}
+	gate_outside(m);
+	return NULL;
+}
+
+static void run_script_threads(unsigned suspend_percent) {
+	static struct runner runners[THREADS];
+	for (unsigned i = 0; i < THREADS; i++) {
+		runners[i] = (struct runner){
+			.number = i, .steps = testing_rounds(5000), .world_percent = 3, .outside_percent = suspend_percent
+		};
+		gate_join(&gate, &runners[i].member);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&runners[i].thread, NULL, run_scripts, &runners[i]), 0);
+	for (unsigned i = 0; i < THREADS; i++) pthread_join(runners[i].thread, NULL);
+	for (unsigned i = 0; i < THREADS; i++) gate_leave(&runners[i].member);
+	for (uint32_t i = 0; i <= SHARDS; i++) assert_int_equal(gate.shards[i].lock._state, 0);
+	assert_int_equal(gate._world_wanted, 0);
+	print_message("scripts %lu, lifted %lu, started over %lu, refused %lu, limited %lu, worlds %lu\n", scripts, lifts,
+		restarts, refusals, limited, worlds);
+	assert_true(scripts > 0);
+}
+
+static void test_scripts(void **state) {
+	(void)state;
+	testing_begin(8);
+	reset();
+	run_script_threads(0);
+	finish();
+}
+
+static void test_suspended_scripts(void **state) {
+	(void)state;
+	testing_begin(9);
+	reset();
+	run_script_threads(30);
+	finish();
+}
+
 /* Upkeep goes past a shard that somebody keeps, and only past that one. */
 static void test_held_up(void **state) {
 	struct gate_member members[2];
 	(void)state;
 	gate_init(&gate, SHARDS);
 	gate_join(&gate, &members[0]);
-	gate_lock(&gate, 3);
+	assert_true(gate_lock(&members[0], 3));
 	assert_false(gate_is_held_up(&gate, 3)); /* alone: no locks */
-	gate_unlock(&gate, 3);
+	gate_unlock(&members[0], 3);
 	gate_join(&gate, &members[1]);
-	gate_lock(&gate, 3);
+	assert_true(gate_lock(&members[0], 3));
 	for (uint32_t i = 0; i < SHARDS; i++) assert_int_equal(gate_is_held_up(&gate, i), i == 3);
-	gate_unlock(&gate, 3);
+	gate_unlock(&members[0], 3);
 	assert_false(gate_is_held_up(&gate, 3));
 	gate_leave(&members[1]);
 	gate_leave(&members[0]);
@@ -296,6 +462,8 @@ static void test_held_up(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_scripts),
+		cmocka_unit_test(test_suspended_scripts),
 		cmocka_unit_test(test_held_up),
 		cmocka_unit_test(test_sleeper),
 		cmocka_unit_test(test_shards_and_world),

@@ -22,6 +22,7 @@ static void open_store(unsigned dbs, uint32_t shards) {
 	store = store_new(&gate, dbs, NULL, NULL);
 	stats = (struct store_stats){ 0 };
 	view = store_view(store, 0, &stats, NULL);
+	view.member = &members[0];
 	view.now_ms = 1700000000000;
 }
 
