@@ -2,7 +2,7 @@
 # Sourced by ./dev. A word of a list is a package, or command:package for what may as well come from elsewhere.
 
 build_packages=(gcc:gcc libc6-dev meson:meson ninja:ninja-build pkg-config:pkg-config python3:python3
-	libjemalloc-dev libxxhash-dev liblzf-dev)
+	libjemalloc-dev libxxhash-dev liblzf-dev liblua5.1-0-dev lua-bitop-dev)
 # clang is there for the sanitizers and fuzzers, for its warnings, and for clang-tidy.
 clang_packages=(clang:clang clang-format:clang-format clang-tidy:clang-tidy llvm-symbolizer:llvm
 	libclang-rt-14-dev)

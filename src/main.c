@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "script/engine.h"
 #include "server/command.h"
 #include "server/config_file.h"
 #include "server/process.h"
@@ -64,7 +65,7 @@ int main(int argc, char **argv) {
 		return 1;
 	}
 	process_init_title(argc, argv);
-	int code = server_main(&config, &tarn_commands, NULL);
+	int code = server_main(&config, &tarn_commands, &script_engine);
 	config_release(&config);
 	buffer_release(&error);
 	return code;

@@ -42,44 +42,11 @@ struct fiber {
 #endif
 };
 
-struct fiber *fiber_new(size_t stack_bytes) {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	stack_bytes = (stack_bytes + page - 1) / page * page;
-	char *mapping = mmap(NULL, stack_bytes + page, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if (mapping == MAP_FAILED) return NULL;
-	if (mprotect(mapping, page, PROT_NONE) != 0) {
-		munmap(mapping, stack_bytes + page);
-		return NULL;
-	}
-	struct fiber *f = mem_calloc(sizeof(*f));
-	f->mapping = mapping;
-	f->mapping_bytes = stack_bytes + page;
-	f->stack = mapping + page;
-	f->stack_bytes = stack_bytes;
-#if TARN_TSAN
-	f->inside_tsan = __tsan_create_fiber(0);
-#endif
-	return f;
-}
+/* ---- What the sanitizers want to know about a switch ----
+ * In line, since ThreadSanitizer keeps a stack of calls per fiber: who is entered on one must not return on the other. */
+#define IN_LINE static inline __attribute__((always_inline))
 
-void fiber_free(struct fiber *f) {
-	if (!f) return;
-	assert(!f->under_way);
-#if TARN_TSAN
-	__tsan_destroy_fiber(f->inside_tsan);
-#endif
-	munmap(f->mapping, f->mapping_bytes);
-	mem_free(f);
-}
-
-bool fiber_is_under_way(const struct fiber *f) {
-	return f->under_way;
-}
-
-/* ---- What the sanitizers want to know about a switch ---- */
-
-static void before_entering(struct fiber *f) {
+IN_LINE void before_entering(struct fiber *f) {
 	(void)f;
 #if TARN_ASAN
 	__sanitizer_start_switch_fiber(&f->outside_fake, f->stack, f->stack_bytes);
@@ -90,26 +57,24 @@ static void before_entering(struct fiber *f) {
 #endif
 }
 
-static void after_entering(struct fiber *f) {
+IN_LINE void after_entering(struct fiber *f) {
 	(void)f;
 #if TARN_ASAN
 	__sanitizer_finish_switch_fiber(f->inside_fake, &f->outside_stack, &f->outside_stack_bytes);
 #endif
 }
 
-static void before_leaving(struct fiber *f, bool for_good) {
+IN_LINE void before_leaving(struct fiber *f) {
 	(void)f;
-	(void)for_good;
 #if TARN_ASAN
-	__sanitizer_start_switch_fiber(for_good ? NULL : &f->inside_fake, f->outside_stack, f->outside_stack_bytes);
-	if (for_good) f->inside_fake = NULL;
+	__sanitizer_start_switch_fiber(&f->inside_fake, f->outside_stack, f->outside_stack_bytes);
 #endif
 #if TARN_TSAN
 	__tsan_switch_to_fiber(f->outside_tsan, 0);
 #endif
 }
 
-static void after_leaving(struct fiber *f) {
+IN_LINE void after_leaving(struct fiber *f) {
 	(void)f;
 #if TARN_ASAN
 	__sanitizer_finish_switch_fiber(f->outside_fake, NULL, NULL);
@@ -118,11 +83,18 @@ static void after_leaving(struct fiber *f) {
 
 /* ---- The switch ---- */
 
-static void run_body(struct fiber *f) {
-	after_entering(f);
-	f->body(f->context);
-	f->under_way = false;
-	before_leaving(f, true);
+IN_LINE void enter(struct fiber *f);
+IN_LINE void leave(struct fiber *f);
+
+/* What the stack is at the bottom of: one body after the other, so that nothing is left on it by those that are over. */
+static void run_bodies(struct fiber *f) {
+	for (;;) {
+		after_entering(f);
+		f->body(f->context);
+		f->under_way = false;
+		before_leaving(f);
+		leave(f);
+	}
 }
 
 #if defined(__x86_64__)
@@ -162,13 +134,6 @@ __asm__(".text\n"
 	".size tarn_fiber_begin,.-tarn_fiber_begin\n");
 void tarn_fiber_begin(void);
 
-static void fiber_main(struct fiber *f) {
-	run_body(f);
-	void *unused;
-	tarn_fiber_switch(&unused, f->outside_sp);
-	__builtin_unreachable();
-}
-
 static void prepare(struct fiber *f) {
 	enum { SAVED_WORDS = 6, R13 = 2, R12 = 3 };
 	/* Aligned to 16 where tarn_fiber_begin starts, so that its call leaves the stack as a function expects it. */
@@ -179,25 +144,22 @@ static void prepare(struct fiber *f) {
 	sp -= SAVED_WORDS;
 	memset(sp, 0, SAVED_WORDS * sizeof(*sp));
 	sp[R12] = (uintptr_t)f;
-	sp[R13] = (uintptr_t)fiber_main;
+	sp[R13] = (uintptr_t)run_bodies;
 	f->inside_sp = sp;
 }
 
-static void enter(struct fiber *f) {
+IN_LINE void enter(struct fiber *f) {
 	tarn_fiber_switch(&f->outside_sp, f->inside_sp);
 }
 
-static void leave(struct fiber *f) {
+IN_LINE void leave(struct fiber *f) {
 	tarn_fiber_switch(&f->inside_sp, f->outside_sp);
 }
 
 #else
 
 static void begin(unsigned high, unsigned low) {
-	struct fiber *f = (struct fiber *)((uintptr_t)high << 32 | low);
-	run_body(f);
-	setcontext(&f->outside);
-	__builtin_unreachable();
+	run_bodies((struct fiber *)((uintptr_t)high << 32 | low));
 }
 
 static void prepare(struct fiber *f) {
@@ -209,15 +171,53 @@ static void prepare(struct fiber *f) {
 	makecontext(&f->inside, (void (*)(void))begin, 2, (unsigned)(address >> 32), (unsigned)address);
 }
 
-static void enter(struct fiber *f) {
+IN_LINE void enter(struct fiber *f) {
 	swapcontext(&f->outside, &f->inside);
 }
 
-static void leave(struct fiber *f) {
+IN_LINE void leave(struct fiber *f) {
 	swapcontext(&f->inside, &f->outside);
 }
 
 #endif
+
+/* ---- Life ---- */
+
+struct fiber *fiber_new(size_t stack_bytes) {
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	stack_bytes = (stack_bytes + page - 1) / page * page;
+	char *mapping = mmap(NULL, stack_bytes + page, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	if (mapping == MAP_FAILED) return NULL;
+	if (mprotect(mapping, page, PROT_NONE) != 0) {
+		munmap(mapping, stack_bytes + page);
+		return NULL;
+	}
+	struct fiber *f = mem_calloc(sizeof(*f));
+	f->mapping = mapping;
+	f->mapping_bytes = stack_bytes + page;
+	f->stack = mapping + page;
+	f->stack_bytes = stack_bytes;
+#if TARN_TSAN
+	f->inside_tsan = __tsan_create_fiber(0);
+#endif
+	prepare(f);
+	return f;
+}
+
+void fiber_free(struct fiber *f) {
+	if (!f) return;
+	assert(!f->under_way);
+#if TARN_TSAN
+	__tsan_destroy_fiber(f->inside_tsan);
+#endif
+	munmap(f->mapping, f->mapping_bytes);
+	mem_free(f);
+}
+
+bool fiber_is_under_way(const struct fiber *f) {
+	return f->under_way;
+}
 
 bool fiber_continue(struct fiber *f) {
 	assert(f->under_way);
@@ -232,12 +232,11 @@ bool fiber_start(struct fiber *f, fiber_body *body, void *context) {
 	f->body = body;
 	f->context = context;
 	f->under_way = true;
-	prepare(f);
 	return fiber_continue(f);
 }
 
 void fiber_leave(struct fiber *f) {
-	before_leaving(f, false);
+	before_leaving(f);
 	leave(f);
 	after_entering(f);
 }

@@ -9,6 +9,8 @@
  *   8     CRC-64 of all before it, low byte first
  *
  * "hello" is 00, 05 68 65 6c 6c 6f, 0a 00, and the sum. */
+#include "commands/dump.h"
+
 #include "base/crc64.h"
 #include "commands/args.h"
 #include "commands/generated/command_handlers.h"
@@ -17,15 +19,14 @@
 
 enum {
 	VERSION_BYTES = 2,
-	SUM_BYTES = 8,
-	FOOTER_BYTES = VERSION_BYTES + SUM_BYTES,
+	SUM_BYTES = DUMP_FOOTER_BYTES - VERSION_BYTES,
 	VERSION_MAX = 12, /* of Redis 8 */
 };
 
 /* ---- DUMP ---- */
 
-static void put_footer(struct buffer *payload, unsigned version) {
-	unsigned char footer[FOOTER_BYTES] = { (unsigned char)version, (unsigned char)(version >> 8) };
+void dump_put_footer(struct buffer *payload, unsigned version) {
+	unsigned char footer[DUMP_FOOTER_BYTES] = { (unsigned char)version, (unsigned char)(version >> 8) };
 	uint64_t sum = crc64(crc64(0, payload->data, payload->len), footer, VERSION_BYTES);
 	for (unsigned i = 0; i < SUM_BYTES; i++) footer[VERSION_BYTES + i] = (unsigned char)(sum >> (8 * i));
 	buffer_append(payload, footer, sizeof(footer));
@@ -48,7 +49,7 @@ void cmd_dump(struct call *c) {
 	struct serial_writer w = { &payload, c->worker->server->config->values.rdbcompression ? SERIAL_COMPRESS : 0 };
 	serial_put_byte(&w, (uint8_t)entry_serial_kind(e));
 	entry_save(&w, e);
-	put_footer(&payload, entry_serial_version(e));
+	dump_put_footer(&payload, entry_serial_version(e));
 	reply_slice(c->reply, buffer_slice(&payload));
 	buffer_release(&payload);
 }
@@ -104,9 +105,8 @@ static bool read_expiry(struct call *c, const struct restore_options *o, int64_t
 	return false;
 }
 
-/* Whether the footer is right. */
-static bool has_good_footer(struct slice payload) {
-	if (payload.len < FOOTER_BYTES) return false;
+bool dump_has_good_footer(struct slice payload) {
+	if (payload.len < DUMP_FOOTER_BYTES) return false;
 	size_t len = payload.len - SUM_BYTES;
 	const unsigned char *sum = (const unsigned char *)payload.ptr + len, *version = sum - VERSION_BYTES;
 	if ((version[0] | version[1] << 8) > VERSION_MAX) return false;
@@ -128,7 +128,7 @@ static void release(struct restored *restored) {
 }
 
 static bool load(struct call *c, struct slice payload, struct restored *restored) {
-	struct serial_reader r = serial_reader_of(slice_of(payload.ptr, payload.len - FOOTER_BYTES));
+	struct serial_reader r = serial_reader_of(slice_of(payload.ptr, payload.len - DUMP_FOOTER_BYTES));
 	uint8_t kind;
 	*restored = (struct restored){ 0 };
 	if (!serial_get_byte(&r, &kind)) return false;
@@ -187,7 +187,7 @@ void cmd_restore(struct call *c) {
 		reply_error(c->reply, "BUSYKEY Target key name already exists.");
 	} else if (!read_expiry(c, &o, &expiry_ms)) {
 		return;
-	} else if (!has_good_footer(c->argv[3])) {
+	} else if (!dump_has_good_footer(c->argv[3])) {
 		reply_error(c->reply, "ERR DUMP payload version or checksum are wrong");
 	} else if (!load(c, c->argv[3], &restored)) {
 		reply_error(c->reply, "ERR Bad data format");

@@ -37,12 +37,13 @@ enum command_flags {
 	CMD_NO_ASYNC_LOADING = 1 << 14,
 	CMD_NO_MULTI = 1 << 15,
 	CMD_ALLOW_BUSY = 1 << 16,
-	CMD_MOVABLEKEYS = 1 << 17,
-	CMD_MAY_REPLICATE = 1 << 18,   /* waits for CLIENT PAUSE … WRITE as if it wrote; not shown */
-	CMD_PROTECTED = 1 << 19,       /* behind an enable-… setting; not shown */
-	CMD_IN_MULTI = 1 << 20,        /* runs at once inside MULTI instead of being queued; not shown */
-	CMD_IN_SUBSCRIPTION = 1 << 21, /* also for a subscriber in RESP2; not shown */
-	CMD_CONTAINER = 1 << 22,       /* has subcommands; not shown */
+	CMD_NO_MANDATORY_KEYS = 1 << 17,
+	CMD_MOVABLEKEYS = 1 << 18,
+	CMD_MAY_REPLICATE = 1 << 19,   /* waits for CLIENT PAUSE … WRITE as if it wrote; not shown */
+	CMD_PROTECTED = 1 << 20,       /* behind an enable-… setting; not shown */
+	CMD_IN_MULTI = 1 << 21,        /* runs at once inside MULTI instead of being queued; not shown */
+	CMD_IN_SUBSCRIPTION = 1 << 22, /* also for a subscriber in RESP2; not shown */
+	CMD_CONTAINER = 1 << 23,       /* has subcommands; not shown */
 };
 
 /* Key specifications as COMMAND INFO shows them: where the keys begin and how they go on. */

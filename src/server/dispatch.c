@@ -82,6 +82,8 @@ void dispatch_prepare(struct worker *w, struct client *c, unsigned count) {
 /* ---- Refusing ---- */
 
 static void count_error(struct worker *w, const struct reply *r) {
+	/* A script has passed on the error of a command that it called, which was counted then. */
+	if (r->error_code[0] == '\0') return;
 	STAT_ADD(w->stats.error_replies, r->errors);
 	error_stats_count(r->error_code);
 }
@@ -291,7 +293,7 @@ static void log_slow_command(struct worker *w, const struct client *c, const str
 }
 
 /* Returns how long it took, in ns. */
-static uint64_t count_call(struct worker *w, const struct call *call) {
+static inline uint64_t count_call(struct worker *w, const struct call *call) {
 	uint64_t now = clock_ticks();
 	uint64_t ns = clock_ticks_to_ns(now - w->command_ticks);
 	w->command_ticks = now;
@@ -415,18 +417,17 @@ static bool put_off(struct worker *w, struct client *c, const struct command *cm
 	return false;
 }
 
-/* Under its gates, however often it takes to get them. False: it could not run now. */
-static bool run_call(struct worker *w, struct call *call) {
+/* A gate was refused: tries again as long as that is worth it. False: it could not run now. */
+__attribute__((noinline)) static bool run_again(struct worker *w, struct call *call, size_t reply_at) {
 	struct reply *reply = call->reply;
-	size_t reply_at = reply->out->len;
-	while (!run_gated(w, call)) {
+	do {
 		reply->out->len = reply_at;
 		reply_start(reply, reply->out, reply->proto);
 		call->_key_next = 0;
 		if (!gate_make_room(&w->member)) return false;
 		w->now_ms = clock_wall_ms();
 		start_view(w, call->client, call->command);
-	}
+	} while (!run_gated(w, call));
 	return true;
 }
 
@@ -460,7 +461,7 @@ bool dispatch_run(struct worker *w, struct client *c, struct batch_item *item) {
 			._item = item };
 		w->current_call = &call;
 		c->last_command = cmd;
-		bool ran = run_call(w, &call);
+		bool ran = run_gated(w, &call) || run_again(w, &call, reply_at);
 		w->current_call = NULL;
 		if (__builtin_expect(!ran, 0)) {
 			if (!put_off(w, c, cmd, &reply)) return false;

@@ -137,6 +137,7 @@ static void gather_memory(struct figures *f, struct server *s) {
 	f->bytes_per_key = f->keys > 0 ? above_zero(f->used - f->startup) / f->keys : 0;
 	f->lazyfree_pending = (int64_t)reclaim_pending();
 	f->lazyfree_done = (int64_t)reclaim_done();
+	if (s->engine) s->engine->figures(s, &f->scripting);
 }
 
 static void gather_tracking(struct figures *f, const struct server *s) {

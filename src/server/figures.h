@@ -7,6 +7,7 @@
 #define TARN_SERVER_FIGURES_H
 
 #include "base/buffer.h"
+#include "server/scripting.h"
 #include "server/worker.h"
 
 /* In the order in which INFO shows them. */
@@ -50,6 +51,7 @@ struct figures {
 	double peak_percent, dataset_percent;
 	int64_t keys, bytes_per_key;
 	int64_t lazyfree_pending, lazyfree_done;
+	struct script_figures scripting;
 
 	/* Persistence, replication. */
 	int64_t changes, started_s, backlog_size;

@@ -588,6 +588,7 @@ static bool run_now(struct worker *w, struct call *call, bool is_transaction) {
 	if (run->state != RUN_IDLE) return false;
 	if (!begin(run, call, is_transaction)) {
 		reply_error(call->reply, "ERR not enough memory for the stack of a script");
+		if (is_transaction) transaction_ended(call);
 		return true;
 	}
 	bool over = advance(run);

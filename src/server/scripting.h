@@ -119,6 +119,14 @@ bool script_answer_busy(struct server *s, struct reply *reply);
 
 /* ---- What the interpreter hands down at start (main wires it) ---- */
 
+/* For INFO. The interpreters of all workers together. */
+struct script_figures {
+	int64_t scripts, script_bytes, evicted;     /* of EVAL: known, their text, how many were forgotten */
+	int64_t libraries, functions, library_bytes; /* of FUNCTION */
+	int64_t eval_vm_bytes, function_vm_bytes;
+	int64_t vm_bytes, text_bytes; /* sums */
+};
+
 struct script_engine {
 	/* Frees what the engine keeps for a worker (worker.engine), at the worker's end, on its thread or after it. */
 	void (*release_worker)(struct worker *w);
@@ -126,6 +134,7 @@ struct script_engine {
 	void (*release)(struct server *s);
 	/* Bytes, for INFO and MEMORY STATS: of all interpreters; any thread. */
 	size_t (*memory)(const struct server *s);
+	void (*figures)(struct server *s, struct script_figures *figures); /* any thread, inside */
 };
 
 #endif

@@ -11,7 +11,7 @@ from . import synopsis
 # In the order of enum command_flags; the last ones are for the server itself and are not shown.
 FLAGS = ["write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking", "loading", "stale", "skip_monitor",
          "skip_slowlog", "asking", "fast", "no_auth", "no_async_loading", "no_multi", "allow_busy",
-         "movablekeys"]
+         "no_mandatory_keys", "movablekeys"]
 HIDDEN_FLAGS = ["may_replicate", "protected", "in_multi", "in_subscription"]
 DERIVED_FLAGS = ["movablekeys"]
 
