@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 
+import several
 import type_rows
 from servers import (FIRST, ORDINARY, PROBE, ROOT, Load, MachineWatch, Server, build_program, cores, prepared, raise_open_files,
                      without_stalls)
@@ -125,16 +126,18 @@ class Bench:
 
     def types(self):
         rows = [row for row in type_rows.ROWS if self.wanted("types", row.name)]
-        if not rows:
-            return
-        print("\nTypes: one worker on one core, 50 connections, pipeline 32 but for the large results")
+        if rows:
+            self.show_rows("types", "Types: one worker on one core, 50 connections, pipeline 32 but for the large results", rows)
+
+    def show_rows(self, section, title, rows):
+        print(f"\n{title}")
         print(f"  {'':20} {'tarn':>8} {'redis':>8} {'ratio':>6} {'tarn':>9} {'redis':>9} {'ratio':>6} {'wanted':>6}   {'tarn':>20}   {'redis':>20}")
         print(f"  {'':20} {'k op/s':>8} {'k op/s':>8} {'':>6} {'us cpu':>9} {'us cpu':>9} {'':>6} {'':>6}   {'p50/p99/p99.9 us':>20}   {'':>20}")
         servers = self.both()
         self.held = {server: None for server in servers}
         try:
             for row in rows:
-                self.type_row(row, servers)
+                self.type_row(section, row, servers)
         finally:
             for server in servers:
                 server.stop()
@@ -155,7 +158,7 @@ class Bench:
     def scaled(self, count):
         return max(count // 10, min(count, 1000)) if self.options.quick else count
 
-    def type_row(self, row, servers):
+    def type_row(self, section, row, servers):
         requests = self.scaled(row.requests or self.options.requests)
         taken = {server: [] for server in servers}
         for turn in range(self.options.rounds):
@@ -164,7 +167,7 @@ class Bench:
                 taken[server].append(self.load.measured(server, row.command, pipeline=row.pipeline, requests=requests, seed=turn + 1,
                                                         connections=50 if row.pipeline > 1 else 1))
         tarn, redis = (medians(taken[server]) for server in servers)
-        self.keep("types", row.name, tarn=tarn, redis=redis, requests=requests, wanted=row.wanted)
+        self.keep(section, row.name, tarn=tarn, redis=redis, requests=requests, wanted=row.wanted)
         ratio = tarn["cpu_us"] / redis["cpu_us"]
         print(f"  {row.name:20} {tarn['rps'] / 1e3:8.1f} {redis['rps'] / 1e3:8.1f} {tarn['rps'] / redis['rps']:6.2f} {tarn['cpu_us']:9.3f} "
               f"{redis['cpu_us']:9.3f} {ratio:6.3f} {row.wanted:6.2f} {'' if ratio <= row.wanted else '!'}  {latencies(tarn):>20}   {latencies(redis):>20}",
@@ -377,6 +380,8 @@ class Bench:
     def run(self):
         for section in (self.commands, self.types, self.type_memory, self.freeing, self.workers, self.memory, self.connections, self.idle, self.growth, self.expiry):
             section()
+        for section in several.SECTIONS:
+            section(self)
 
 
 class ExpiryWatch(threading.Thread):
@@ -428,7 +433,7 @@ def parse_options():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one round and fewer of everything: to see that it runs")
     parser.add_argument("--only", metavar="PATTERN", help="rows or sections that match: commands, types or a row's name, type-memory, freeing, workers, "
-                        "memory, connections, idle, growth, expiry")
+                        "memory, connections, idle, growth, expiry, several or a row's name, publish, hand-over, script-workers, long-script")
     parser.add_argument("--rounds", type=int, help="rounds of each command (5)")
     parser.add_argument("--requests", type=int, help="commands in one round at pipeline 32 (1000000); a quarter without")
     parser.add_argument("--keys", type=int, default=1_000_000)

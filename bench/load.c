@@ -18,6 +18,13 @@
  *                 prints when it could not, in the same form. Alone at the highest priority on its core it sees only
  *                 what takes the core from everybody: the host of a virtual machine, mostly
  *     -i          idle: opens the connections, one PING each, prints "ready", and holds them until stdin ends
+ *     -u          subscribers: sends the command once on each connection, prints "ready" when all have answered, and ends when
+ *                 -n messages (or other replies) have come in all
+ *     -b          hand-over: one connection waits (BLPOP), another one pushes (RPUSH); the command is the name of the list.
+ *                 Latency is from the push to the waiter's reply, -n times
+ *
+ * A command made of several, divided by ";" as an argument of its own, goes out as one: MULTI ";" GET x ";" EXEC. It is
+ * answered when the last of them is.
  *
  * In an argument stand {rand} for twelve random digits, {seq} for twelve digits counted up from 0, and {num:LOW:HIGH}
  * for a random number of that range, where LOW and HIGH have equally many digits: a request keeps its length and is
@@ -54,7 +61,7 @@ static struct {
 	unsigned connections, pipeline;
 	uint64_t requests, range, seed;
 	double seconds, rate;
-	bool idle, watch, list;
+	bool idle, watch, list, subscribe, handover;
 } options = { .host = "127.0.0.1",
 	.port = 6379,
 	.connections = 50,
@@ -168,6 +175,7 @@ static struct {
 	size_t len;
 	struct part parts[MAX_PARTS];
 	unsigned part_count;
+	unsigned commands; /* that it is made of, each with a reply */
 } request;
 
 static char four_digits[10000][4];
@@ -240,13 +248,14 @@ static size_t expand(const char *argument, char *out, size_t base) {
 	return len;
 }
 
-static void request_build(int argc, char **argv) {
-	size_t room = 64;
-	for (int i = 0; i < argc; i++) room += strlen(argv[i]) * 3 + 64;
-	char *argument = malloc(room);
-	request.bytes = malloc(room);
-	if (argument == NULL || request.bytes == NULL) die("no memory");
-	request.len = (size_t)sprintf(request.bytes, "*%d\r\n", argc);
+static bool is_divider(const char *argument) {
+	return argument[0] == ';' && argument[1] == '\0';
+}
+
+/* Adds one command. `argument`: room for any of the arguments. */
+static void add_command(int argc, char **argv, char *argument) {
+	request.commands++;
+	request.len += (size_t)sprintf(request.bytes + request.len, "*%d\r\n", argc);
 	for (int i = 0; i < argc; i++) {
 		/* The length stands before the argument and its placeholders' offsets follow from it: expanded twice. */
 		unsigned parts = request.part_count;
@@ -257,6 +266,19 @@ static void request_build(int argc, char **argv) {
 		request.len += len;
 		memcpy(request.bytes + request.len, "\r\n", 2);
 		request.len += 2;
+	}
+}
+
+static void request_build(int argc, char **argv) {
+	size_t room = 64;
+	for (int i = 0; i < argc; i++) room += strlen(argv[i]) * 3 + 64;
+	char *argument = malloc(room);
+	request.bytes = malloc(room);
+	if (argument == NULL || request.bytes == NULL) die("no memory");
+	for (int from = 0, to; from < argc; from = to + 1) {
+		for (to = from; to < argc && !is_divider(argv[to]); to++) {
+		}
+		add_command(to - from, argv + from, argument);
 	}
 	free(argument);
 }
@@ -339,7 +361,7 @@ static void send_batch(struct connection *c, uint64_t since) {
 	for (unsigned i = 0; i < count; i++) put_parts(c->batch + i * request.len);
 	c->batch_len = count * request.len;
 	c->sent = 0;
-	c->waiting = count;
+	c->waiting = count * request.commands;
 	c->since = since;
 	flush_batch(c);
 }
@@ -398,6 +420,11 @@ static unsigned count_replies(struct connection *c, const char *at, const char *
 	return done;
 }
 
+/* How many requests so many replies are still the end of. */
+static unsigned whole_requests(unsigned replies) {
+	return (replies + request.commands - 1) / request.commands;
+}
+
 static bool read_replies(struct connection *c) {
 	static char buffer[READ_BYTES];
 	ssize_t n = recv(c->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
@@ -405,11 +432,13 @@ static bool read_replies(struct connection *c) {
 	if (n <= 0) die("the server closed a connection: %s", n < 0 ? strerror(errno) : "end of stream");
 	unsigned done = count_replies(c, buffer, buffer + n);
 	if (done > c->waiting) die("more replies than requests");
+	if (done == 0) return false;
 	uint64_t now = now_ns();
-	if (done > 0) latency_add(now - c->since, done);
-	if (done > 0 && options.list && now - c->since > slow_ns) span_add(c->since, now);
+	unsigned before = whole_requests(c->waiting);
 	c->waiting -= done;
-	return c->waiting == 0 && done > 0;
+	latency_add(now - c->since, before - whole_requests(c->waiting));
+	if (options.list && now - c->since > slow_ns) span_add(c->since, now);
+	return c->waiting == 0;
 }
 
 static void open_connections(void) {
@@ -441,6 +470,54 @@ static void hold_idle_connections(void) {
 	fflush(stdout);
 	char byte;
 	while (read(STDIN_FILENO, &byte, 1) > 0) {
+	}
+}
+
+static void subscribe(void) {
+	static char buffer[READ_BYTES];
+	struct epoll_event events[EVENTS];
+	for (unsigned i = 0; i < options.connections; i++)
+		if (send(connections[i].fd, request.bytes, request.len, MSG_NOSIGNAL) != (ssize_t)request.len)
+			die("send: %s", strerror(errno));
+	uint64_t replies = 0, wanted = options.connections + options.requests;
+	while (replies < wanted) {
+		int n = epoll_wait(epoll_fd, events, EVENTS, -1);
+		for (int i = 0; i < n; i++) {
+			struct connection *c = events[i].data.ptr;
+			ssize_t len = recv(c->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+			if (len <= 0) die("the server closed a subscriber");
+			uint64_t before = replies;
+			replies += count_replies(c, buffer, buffer + len);
+			if (before < options.connections && replies >= options.connections) {
+				puts("ready");
+				fflush(stdout);
+			}
+		}
+	}
+	if (errors > 0) die("%s", first_error);
+	puts("done");
+}
+
+/* One push after the other, each when its waiter has had time to wait. */
+static void hand_over(const char *list) {
+	char pop[256], push[256], reply[256], want[256];
+	size_t len = strlen(list);
+	if (options.connections != 2 || len > 100) die("-b wants -c 2 and a short name");
+	int pop_len = sprintf(pop, "*3\r\n$5\r\nBLPOP\r\n$%zu\r\n%s\r\n$1\r\n0\r\n", len, list);
+	int push_len = sprintf(push, "*3\r\n$5\r\nRPUSH\r\n$%zu\r\n%s\r\n$1\r\nx\r\n", len, list);
+	int want_len = sprintf(want, "*2\r\n$%zu\r\n%s\r\n$1\r\nx\r\n", len, list);
+	int waiter = connections[0].fd, pusher = connections[1].fd;
+	for (uint64_t i = 0; i < options.requests; i++) {
+		if (send(waiter, pop, (size_t)pop_len, MSG_NOSIGNAL) != pop_len) die("send: %s", strerror(errno));
+		usleep(500);
+		uint64_t start = now_ns();
+		if (send(pusher, push, (size_t)push_len, MSG_NOSIGNAL) != push_len) die("send: %s", strerror(errno));
+		if (recv(waiter, reply, (size_t)want_len, MSG_WAITALL) != want_len ||
+			memcmp(reply, want, (size_t)want_len) != 0)
+			die("this is no element: %.40s", reply);
+		latency_add(now_ns() - start, 1);
+		if (recv(pusher, reply, 4, MSG_WAITALL) != 4 || memcmp(reply, ":1\r\n", 4) != 0)
+			die("this is no length: %.4s", reply);
 	}
 }
 
@@ -521,7 +598,7 @@ static uint64_t cpu_us(void) {
 
 static void read_options(int argc, char **argv) {
 	int option;
-	while ((option = getopt(argc, argv, "+h:p:s:c:P:n:t:r:R:S:ilw")) != -1) {
+	while ((option = getopt(argc, argv, "+h:p:s:c:P:n:t:r:R:S:ilwub")) != -1) {
 		switch (option) {
 		case 'h': options.host = optarg; break;
 		case 'p': options.port = (uint16_t)atoi(optarg); break;
@@ -536,6 +613,8 @@ static void read_options(int argc, char **argv) {
 		case 'i': options.idle = true; break;
 		case 'l': options.list = true; break;
 		case 'w': options.watch = true; break;
+		case 'u': options.subscribe = true; break;
+		case 'b': options.handover = true; break;
 		default: die("the head of bench/load.c says what it takes");
 		}
 	}
@@ -564,11 +643,17 @@ int main(int argc, char **argv) {
 		return 0;
 	}
 	request_build(argc - optind, argv + optind);
+	if (options.subscribe) {
+		subscribe();
+		return 0;
+	}
 	make_batches();
 	to_send = options.requests ? options.requests : UINT64_MAX;
 	uint64_t start = now_ns(), cpu = cpu_us();
 	if (options.seconds > 0) deadline_ns = start + (uint64_t)(options.seconds * 1e9);
-	if (options.rate > 0)
+	if (options.handover)
+		hand_over(argv[optind]);
+	else if (options.rate > 0)
 		run_paced();
 	else
 		run_closed();

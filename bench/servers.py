@@ -207,7 +207,7 @@ class Load:
         self.program, self.cpus = build_program("load"), cpus
 
     def line(self, server, command, connections=50, pipeline=1, requests=0, seconds=0, rate=0, keys=1_000_000, seed=1,
-             list_slow=False):
+             list_slow=False, way=()):
         line = [self.program, "-p", str(server.port), "-c", str(connections), "-P", str(pipeline), "-n", str(requests),
                 "-r", str(keys), "-S", str(seed)]
         if seconds:
@@ -216,9 +216,10 @@ class Load:
             line += ["-R", str(rate)]
         if list_slow:
             line += ["-l"]
-        return line + list(command)
+        return line + list(way) + list(command)
 
     def start(self, server, command, cpus=None, priority=ORDINARY, **options):
+        """`way`: further options of bench/load.c."""
         return subprocess.Popen(self.line(server, command, **options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, preexec_fn=prepared(cpus or self.cpus, priority))
 

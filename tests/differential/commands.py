@@ -1,18 +1,26 @@
-"""Random commands: the grammar filled with values, some of them broken on purpose."""
+"""Random commands: the grammar filled with values, some of them broken on purpose; one by one, in transactions, and in scripts."""
 import random
 import re
 
-from tests.differential.values import KEYS_OF, LEX_KEYS, Values
+from tests.differential.compare import is_loose
+from tests.differential.scripts import Scripts
+from tests.differential.values import KEYS_OF, LEX_KEYS, NUMBER_KEYS, Values
 
-KEYS = [f"k{i}" for i in range(18)] + ["long:" + "k" * 300, "\0bin\xff"] + [key for keys in KEYS_OF.values() for key in keys]
+KEYS = [f"k{i}" for i in range(18)] + ["long:" + "k" * 300, "\0bin\xff"] + [key for keys in KEYS_OF.values() for key in keys] + NUMBER_KEYS
 
 # How often a command is picked, 10 where nothing is said. What wipes the whole keyspace must be rare.
 WEIGHTS = {"SET": 60, "GET": 15, "APPEND": 20, "SETRANGE": 15, "SETBIT": 15, "BITFIELD": 30, "BITOP": 20, "INCRBYFLOAT": 15, "EXPIRE": 20, "PEXPIREAT": 20,
            "COPY": 25, "RENAME": 15, "MOVE": 15, "MSET": 15, "FLUSHALL": 0.15, "FLUSHDB": 0.4, "SWAPDB": 2, "SELECT": 3, "DEL": 6, "UNLINK": 6,
            "PING": 1, "ECHO": 1, "GETDEL": 6, "LCS": 8,
            "RPUSH": 30, "LPUSH": 30, "LINSERT": 20, "LSET": 20, "HSET": 50, "SADD": 60, "ZADD": 60, "GEOADD": 30, "PFADD": 30, "XADD": 90, "XREADGROUP": 40,
-           "XGROUP CREATE": 20, "XGROUP DESTROY": 2}
+           "XGROUP CREATE": 20, "XGROUP DESTROY": 2, "SORT": 40, "SORT_RO": 15, "RESTORE": 40, "SPOP": 6}
 BROKEN = 0.08  # of all commands
+TRANSACTIONS = 0.03  # how often one begins
+SCRIPTS = 0.12  # of all commands, where both servers run scripts
+
+# What parts the states until session.py makes them equal again, or asks the other server: not where several commands are one.
+NOT_INSIDE = {"SPOP", "RESTORE"}
+TAKES_A_TIME = re.compile(rb"EX|^SET$|^RESTORE$", re.IGNORECASE)  # in the names of commands that may give a key an end
 
 # Words that a command is not given, with what it gets instead. BITFIELD OVERFLOW SAT SET of the least integer goes up to the
 # largest value in the reference, whose subtraction overflows; Tarn goes down.
@@ -26,23 +34,63 @@ BIG_NUMBER = re.compile(rb"-?\d{10,}")
 class Maker:
     """Commands from a seed. The same seed and grammar give the same commands."""
 
-    def __init__(self, grammar, seed):
+    def __init__(self, grammar, seed, scripts=False):
         self.rng = random.Random(seed)
-        self.grammar = grammar
-        self.weights = [WEIGHTS.get(command["name"], 10) for command in grammar]
+        self.plain = self._weighted([command for command in grammar if not command.get("waits")])
+        self.inside = self._weighted([command for command in grammar if command["name"] not in NOT_INSIDE])
         self.values = Values(self.rng, KEYS)
+        self.scripts = Scripts(self.rng, self, KEYS) if scripts else None
+
+    @staticmethod
+    def _weighted(commands):
+        return commands, [WEIGHTS.get(command["name"], 10) for command in commands]
 
     def batch(self, count):
         """(connection, arguments) for each command; there is a connection for each protocol."""
         made, connection = [], 0
-        for _ in range(count):
+        while len(made) < count:
             if self.rng.random() < 0.1:
                 connection = self.rng.randrange(2)
-            made.append((connection, self.command()))
+            if self.rng.random() < TRANSACTIONS:
+                made += self._transaction(connection)
+            else:
+                made.append((connection, self.any_command()))
+        return made[:count]
+
+    def _transaction(self, connection):
+        """A transaction, often of watched keys that may be changed before, and with commands of the other connection in between."""
+        rng, other, made = self.rng, 1 - connection, []
+        if rng.random() < 0.5:
+            made.append((connection, [b"WATCH", *(key.encode("latin-1") for key in rng.sample(KEYS, rng.choice([1, 1, 2, 5])))]))
+            made += [(rng.choice([connection, other]), self.any_command()) for _ in range(rng.choice([0, 0, 1, 2]))]
+        made.append((connection, [b"MULTI"]))
+        for words in self._queue(rng.choice([0, 1, 2, 2, 3, 5, 8])):
+            made.append((connection, words))
+            if rng.random() < 0.15:
+                made.append((other, self.any_command()))
+        made.append((connection, [rng.choices([b"EXEC", b"DISCARD", b"exec"], [85, 10, 5])[0]]))
+        if rng.random() < 0.03:
+            made.append((connection, [rng.choice([b"EXEC", b"DISCARD", b"UNWATCH"])]))
         return made
 
-    def command(self):
-        declared = self.rng.choices(self.grammar, self.weights)[0]
+    def _queue(self, count):
+        words = [self.any_command(inside=True) for _ in range(count)]
+        if self.rng.random() < 0.03:
+            words.append(self.rng.choice([[b"WATCH", b"k1"], [b"MULTI"], [b"UNWATCH"], [b"NOSUCH", b"x"]]))
+        timed = any(TAKES_A_TIME.search(each[0]) for each in words)
+        return [each for each in words if not (timed and each[0].upper() == b"SELECT")]  # ends are looked at where the client is then
+
+    def any_command(self, inside=False):
+        if self.scripts and self.rng.random() < SCRIPTS:
+            return self.scripts.command()
+        while True:
+            words = self.command(inside)
+            if not (inside and is_loose(words)):
+                return words
+
+    def command(self, inside=False):
+        """`inside`: of a transaction or script, where nothing waits."""
+        declared = self.rng.choices(*(self.inside if inside else self.plain))[0]
         words = declared["name"].split()
         self.values.command, self.values.group = declared["name"], declared["group"]
         if self.rng.random() < 0.05:
@@ -59,6 +107,15 @@ class Maker:
         words = [SPARED.get((words[0].upper(), word), word) for word in words]
         if words[0].upper() == b"LSET" and len(words) == 4 and BIG_NUMBER.fullmatch(words[2]):
             words[2] = b"99"  # 8.2 looks at 32 bits of an index only
+        return words if inside else self._unwaiting(words)
+
+    @staticmethod
+    def _unwaiting(words):
+        """XREAD and XREADGROUP without BLOCK."""
+        if words[0].upper() in (b"XREAD", b"XREADGROUP"):
+            while b"BLOCK" in (upper := [word.upper() for word in words]):
+                at = upper.index(b"BLOCK")
+                words = words[:at] + words[at + 2:]
         return words
 
     @staticmethod

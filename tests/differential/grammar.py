@@ -14,13 +14,12 @@ TAKEN_ALL_THE_SAME = {"SELECT", "ECHO", "PING", "DBSIZE", "FLUSHDB", "FLUSHALL",
 
 # Commands left out one by one, with the reason.
 LEFT_OUT = {
-    "DUMP": "the payload names the version of its format", "RESTORE": "wants such a payload",
     "MIGRATE": "wants another server",
     "WAIT": "wants replicas", "WAITAOF": "wants replicas",
     "OBJECT HELP": "our own words", "XINFO HELP": "our own words", "XGROUP HELP": "our own words",
-    "SORT_RO": "BY and GET make patterns of key names; has tests of its own", "SORT": "the same",
-    "SPOP": "takes members at random, so the states part", "PFSELFTEST": "says OK", "PFDEBUG": "for developers",
+    "PFSELFTEST": "says OK", "PFDEBUG": "for developers",
 }
+ASK_FIRST = {"XREAD", "XREADGROUP"}  # wait only if BLOCK is said
 
 
 def _version(text):
@@ -53,16 +52,16 @@ def _known_arguments(arguments, newest):
 def _wanted(command, newest):
     if not command["callable"] or _version(command["since"]) > newest or command["name"] in LEFT_OUT:
         return False
-    if "blocking" in command["flags"]:
-        return False
     return command["group"] not in GROUPS_LEFT_OUT or command["name"] in TAKEN_ALL_THE_SAME
 
 
 def common(declarations, *known, newest=NEWEST):
-    """The commands to fuzz: declared, old enough, and in each of the `known` sets of lower-case names that servers gave."""
+    """The commands to fuzz: declared, old enough, and in each of the `known` sets of lower-case names that servers gave. Those that
+    would wait are marked, for they are to be used where nothing waits: in transactions and scripts."""
     result = []
     for command in declarations:
         first = command["name"].split()[0].lower()
         if _wanted(command, newest) and all(first in names for names in known):
-            result.append(dict(command, arguments=_known_arguments(command["arguments"], newest)))
+            waits = "blocking" in command["flags"] and command["name"] not in ASK_FIRST
+            result.append(dict(command, arguments=_known_arguments(command["arguments"], newest), waits=waits))
     return result

@@ -17,6 +17,7 @@ from tests.system.harness import DEFAULT_BINARY, Server
 
 REFERENCE = "/usr/bin/redis-server"
 BATCH = 250
+SCRIPTING = {"eval", "evalsha", "eval_ro", "evalsha_ro", "script", "fcall", "fcall_ro", "function"}
 
 
 def known_commands(server):
@@ -46,11 +47,13 @@ def fuzz(ours, theirs, declarations, seed, count, tell=lambda text: None):
     """Runs `count` commands (0: without end). The report of the first difference, or None."""
     version = version_of(theirs.server)
     compare.REFERENCE[:] = version
-    commands = grammar.common(declarations, known_commands(ours.server), known_commands(theirs.server), newest=max(version, grammar.NEWEST))
-    session, number, done = Session(ours, theirs), 0, 0
+    known = known_commands(ours.server), known_commands(theirs.server)
+    commands = grammar.common(declarations, *known, newest=max(version, grammar.NEWEST))
+    scripts = all(SCRIPTING <= names for names in known)
+    session, number, done = Session(ours, theirs, scripts), 0, 0
     while not count or done < count:
         # A batch has a seed of its own, so that it can be made again without those before it.
-        batch = Maker(commands, f"{seed}/{number}").batch(min(BATCH, count - done) if count else BATCH)
+        batch = Maker(commands, f"{seed}/{number}", scripts).batch(min(BATCH, count - done) if count else BATCH)
         found = session.run(batch)
         if found:
             tell(f"a difference in batch {number}; looking for the shortest way there")

@@ -8,7 +8,7 @@ import pytest
 from tests.differential import grammar
 from tests.differential.commands import Maker
 from tests.differential.minimise import minimise
-from tests.differential.run import REFERENCE, fuzz
+from tests.differential.run import REFERENCE, SCRIPTING, fuzz
 from tests.differential.session import Side
 from tests.system import wire
 from tests.system.harness import Server, binary_path
@@ -36,16 +36,23 @@ def test_random_commands_agree(declarations, reference, workers):
         assert failed is None, f"\n{failed}\nagain: python3 -m tests.differential.run --seed {seed} --count {COUNT // 2} --threads {workers}"
 
 
-def test_the_same_seed_makes_the_same_commands(declarations):
+@pytest.mark.parametrize("scripts", [False, True], ids=["plain", "scripts"])
+def test_the_same_seed_makes_the_same_commands(declarations, scripts):
     commands = grammar.common(declarations)
+    assert Maker(commands, "7", scripts).batch(300) == Maker(commands, "7", scripts).batch(300)
     assert Maker(commands, "7").batch(300) == Maker(commands, "7").batch(300)
     assert Maker(commands, "7").batch(300) != Maker(commands, "8").batch(300)
 
 
 def test_every_command_is_made(declarations):
     commands = grammar.common(declarations)
-    made = {words[0].upper().decode("latin-1") for _, words in Maker(commands, "1").batch(20_000)}
+    made = {words[0].upper().decode("latin-1") for _, words in Maker(commands, "1").batch(60_000)}
     assert {command["name"].split()[0] for command in commands} <= made
+
+
+def test_every_scripting_command_is_made_and_transactions_are(declarations):
+    made = {words[0].lower().decode("latin-1") for _, words in Maker(grammar.common(declarations), "1", scripts=True).batch(10_000)}
+    assert SCRIPTING | {"multi", "exec", "discard", "watch"} <= made
 
 
 class Liar(wire.Connection):
@@ -67,6 +74,27 @@ def test_a_wrong_server_is_found_out(declarations, reference):
     assert report is not None
     commands = [line for line in report.splitlines() if line.startswith("  RESP")]
     assert len(commands) <= 4 and "STRLEN" in commands[-1].upper(), report
+
+
+class LiarInScripts(wire.Connection):
+    """Wrong in one place: an array that a script gives, of more than three elements."""
+
+    def send(self, data):
+        self.in_script = b"\r\nEVAL" in data[:20].upper()
+        super().send(data)
+
+    def read(self):
+        in_script, self.in_script = getattr(self, "in_script", False), False
+        reply = super().read()
+        return reply[:3] if in_script and isinstance(reply, list) and len(reply) > 3 else reply
+
+
+def test_a_server_that_is_wrong_about_scripts_is_found_out(declarations, reference):
+    with Server(REFERENCE) as other:
+        report = fuzz(Side(other, LiarInScripts), Side(reference), declarations, "liar", 50_000)
+    assert report is not None
+    commands = [line for line in report.splitlines() if line.startswith("  RESP")]
+    assert len(commands) <= 6 and "EVAL" in commands[-1].upper(), report
 
 
 def test_minimise():

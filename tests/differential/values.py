@@ -28,7 +28,10 @@ PLACES = [("13.361389", "38.115556"), ("15.087269", "37.502669"), ("2.349014", "
 # Keys that commands of a group meet more often than others, so that not all of them hold the wrong type.
 KEYS_OF = {"list": ["l0", "l1", "l2", "l3"], "set": ["s0", "s1", "s2", "s3", "s4"], "sorted-set": ["z0", "z1", "z2", "z3", "z4"], "hash": ["h0", "h1", "h2", "h3"],
            "stream": ["x0", "x1", "x2"], "geo": ["g0", "g1"], "hyperloglog": ["p0", "p1", "p2"]}
+NUMBERS_BY = {"RPUSH": "ln0", "LPUSH": "ln0", "SADD": "sn0", "ZADD": "zn0"}
 LEX_KEYS = ["zl0", "zl1"]  # sorted sets whose scores are equal: for others a range by bytes is whatever comes out
+NUMBER_KEYS = ["ln0", "sn0", "zn0"]  # hold numbers only, which SORT can put in order, and which name other keys
+SORT_PATTERNS = ["k*", "k*", "k1*", "h*->a", "h*->1", "h*->foo", "h*->", "*->a", "*", "s*", "#", "nosort", "nosort", "", "k*->", "->*", "w*x"]
 PATTERNS = ["*", "k*", "k1?", "k[1-5]", "k[^1-5]", "?1", "*1*", "k\\1", "[", "", "**", "nothing", "*[0-9]", "k1"]
 
 
@@ -45,6 +48,8 @@ class Values:
         own = KEYS_OF.get(self.group)
         if self.command == "ZADD" and self.rng.random() < 0.3:
             own = LEX_KEYS
+        if self.command in NUMBERS_BY and self.rng.random() < 0.2 or self.command.startswith("SORT") and self.rng.random() < 0.5:
+            own = NUMBER_KEYS if self.command.startswith("SORT") else [NUMBERS_BY[self.command]]
         self.last_key = self._any_key(own)
         return self.last_key
 
@@ -58,6 +63,8 @@ class Values:
         name = arg["name"]
         if name == "encoding":
             return self._field_type()
+        if name == "serialized-value":  # session.py puts the payload there
+            return f"DUMP OF {self._any_key(None)}" if self.rng.random() < 0.95 else "junk"
         if name == "type":
             return self.rng.choice(TYPES + ["string", "string", "STRING", "what"])
         maker = getattr(self, "_text_" + name.replace("-", "_"), None) if self.group in KEYS_OF else None
@@ -72,6 +79,8 @@ class Values:
         return self.rng.choice([lambda: b"x" * size, lambda: self.rng.randbytes(size), lambda: b"ab" * (size // 2)])()
 
     def _text_element(self):
+        if self.last_key in NUMBER_KEYS and self.command in NUMBERS_BY:
+            return self.rng.choice(["1.5", "1e2"]) if self.rng.random() < 0.05 else self.number(0, 17)
         return self.rng.choice(ELEMENTS)
 
     _text_member = _text_member1 = _text_member2 = _text_field = _text_value = _text_pivot = _text_element
@@ -120,6 +129,8 @@ class Values:
 
     def double(self, arg):
         name = arg["name"]
+        if name == "timeout":
+            return self.rng.choice(["0", "0", "0.1", "1", "100", "-1", "x"])  # huge ones overflow in 7.0
         if self.command == "ZADD" and self.last_key in LEX_KEYS:
             return "0"
         if self.group == "sorted-set" and self.rng.random() < 0.95:
@@ -131,6 +142,8 @@ class Values:
         return self.rng.choice(NO_FLOATS) if self.rng.random() < 0.06 else self.rng.choice(FLOATS)
 
     def pattern(self, arg):
+        if self.command.startswith("SORT"):
+            return self.rng.choice(SORT_PATTERNS)
         return self.rng.choice(PATTERNS)
 
     def integer(self, arg):
@@ -148,7 +161,15 @@ class Values:
         return self._small(1000, 10**8, ("0", "-1", "-100", "9223372036854775807", "9223372036854775", "-9223372036854775808"))
 
     def _int_milliseconds(self):
+        if self.command.startswith("XREAD"):
+            return self.rng.choice(["0", "1", "1000", "-1", "x"])
         return self._small(10**6, 10**11, ("0", "-1", "-100000", "9223372036854775807", "-9223372036854775808", "1"))
+
+    def _int_ttl(self):
+        return "0" if self.rng.random() < 0.7 else self.rng.choice([self.number(10**6, 10**11), "-1", str(FUTURE_S * 1000)])
+
+    def _int_frequency(self):
+        return self._small(0, 255, ("0", "-1", "256"))
 
     def _int_value(self):
         if self.command == "SETBIT":
