@@ -15,9 +15,10 @@ enum { REPLY_ERROR_CODE_MAX = 32 };
 
 struct reply {
 	struct buffer *out;
-	uint8_t proto;                         /* 2 or 3 */
-	uint32_t errors;                       /* error replies written since reply_start */
-	char error_code[REPLY_ERROR_CODE_MAX]; /* first word of the last error, "ERR"; empty: it is not to be counted again */
+	uint8_t proto;   /* 2 or 3 */
+	uint32_t errors; /* error replies written since reply_start */
+	char error_code
+		[REPLY_ERROR_CODE_MAX]; /* first word of the last error, "ERR"; empty: it is not to be counted again */
 };
 
 static inline void reply_start(struct reply *r, struct buffer *out, uint8_t proto) {

@@ -51,7 +51,7 @@ struct blocking_worker {
 	size_t _heap_cap;
 	struct blocked *_left;   /* out of the wait, but still in a queue whose gate was not to be had */
 	struct ready_key *_kept; /* to be served when their gates are to be had */
-	size_t count; /* blocked clients of this worker; read by others, relaxed */
+	size_t count;            /* blocked clients of this worker; read by others, relaxed */
 };
 void blocking_worker_release(struct worker *w);
 

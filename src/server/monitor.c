@@ -72,8 +72,7 @@ static void post_line(struct worker *owner, struct slice text) {
 static void print_line(struct buffer *text, unsigned db, const char *who, const struct command *cmd, unsigned argc,
 	const struct slice *argv) {
 	int64_t now = clock_wall_us();
-	buffer_appendf(
-		text, "+%lld.%06lld [%u %s]", (long long)(now / 1000000), (long long)(now % 1000000), db, who);
+	buffer_appendf(text, "+%lld.%06lld [%u %s]", (long long)(now / 1000000), (long long)(now % 1000000), db, who);
 	for (unsigned i = 0; i < argc; i++) {
 		buffer_append_char(text, ' ');
 		buffer_append_quoted(text, redact_arg(cmd, argv, i));

@@ -73,7 +73,7 @@ struct script_run {
 	struct call_key_slot *slots; /* of the command that is called */
 	unsigned slot_count, slot_cap;
 
-	_Atomic bool wrote;      /* read by who wants to kill it */
+	_Atomic bool wrote;     /* read by who wants to kill it */
 	_Atomic bool kill_wish; /* set by any thread under notice.lock, when since_ms and wrote allow it */
 	struct script_notice notice;
 };
@@ -368,8 +368,8 @@ static void collect_slots(struct script_run *run, const struct call *inner) {
 
 static const struct command *find(const struct script_run *run, unsigned argc, const struct slice *argv) {
 	const struct server *s = run->worker->server;
-	const struct command *cmd = s->renames.count ? renames_lookup(&s->renames, s->commands, argv[0])
-						     : s->commands->lookup(argv[0]);
+	const struct command *cmd =
+		s->renames.count ? renames_lookup(&s->renames, s->commands, argv[0]) : s->commands->lookup(argv[0]);
 	if (!cmd || !(cmd->flags & CMD_CONTAINER)) return cmd;
 	return argc < 2 ? cmd : command_find_subcommand(cmd, argv[1]);
 }
@@ -447,7 +447,8 @@ enum script_step script_call(
 		.from_script = true };
 	enum script_step step = take_what_it_needs(run, &inner);
 	if (step != SCRIPT_GO) return step;
-	if (__builtin_expect(w->attention & ATTENTION_MONITOR, 0)) monitor_feed_script(w, inner.client, cmd, argc, argv);
+	if (__builtin_expect(w->attention & ATTENTION_MONITOR, 0))
+		monitor_feed_script(w, inner.client, cmd, argc, argv);
 	run_inner(run, &inner);
 	return SCRIPT_GO;
 }

@@ -28,8 +28,8 @@ struct script_run;
 struct server;
 
 enum script_step {
-	SCRIPT_GO,     /* the command ran, its reply (an error perhaps) is in `out`; a tick: go on */
-	SCRIPT_STOP,   /* unwind and return from the handler at once, whatever the script tries (pcall); what it has replied is
+	SCRIPT_GO, /* the command ran, its reply (an error perhaps) is in `out`; a tick: go on */
+	SCRIPT_STOP, /* unwind and return from the handler at once, whatever the script tries (pcall); what it has replied is
 	                  forgotten, the handler will be called again */
 	SCRIPT_KILLED, /* the same, but this was the end: the handler answers that the script was killed */
 };
@@ -121,7 +121,7 @@ bool script_answer_busy(struct server *s, struct reply *reply);
 
 /* For INFO. The interpreters of all workers together. */
 struct script_figures {
-	int64_t scripts, script_bytes, evicted;     /* of EVAL: known, their text, how many were forgotten */
+	int64_t scripts, script_bytes, evicted;      /* of EVAL: known, their text, how many were forgotten */
 	int64_t libraries, functions, library_bytes; /* of FUNCTION */
 	int64_t eval_vm_bytes, function_vm_bytes;
 	int64_t vm_bytes, text_bytes; /* sums */

@@ -33,7 +33,7 @@ struct transaction {
 	bool failed;      /* something could not be queued: EXEC refuses */
 	bool needs_world;
 	bool has_script; /* it has the script mutex, too, and runs as a script does (scripting.h) */
-	bool running; /* EXEC is at it */
+	bool running;    /* EXEC is at it */
 	/* Private: the memory behind the queue. */
 	struct transaction_chunk *_chunks; /* newest first */
 	char *_at, *_end;

@@ -72,8 +72,8 @@ static void close_idle(struct worker *w) {
 	struct client *next;
 	for (struct client *c = w->clients; c; c = next) {
 		next = c->next;
-		if (c->flags & (CLIENT_MONITOR | CLIENT_PAUSED | CLIENT_BLOCKED | CLIENT_IN_SCRIPT) || subscriber_is_one(&c->subscriber) ||
-			w->now_ms - c->active_ms <= limit_ms)
+		if (c->flags & (CLIENT_MONITOR | CLIENT_PAUSED | CLIENT_BLOCKED | CLIENT_IN_SCRIPT) ||
+			subscriber_is_one(&c->subscriber) || w->now_ms - c->active_ms <= limit_ms)
 			continue;
 		log_verbose("Closing idle client");
 		client_free(c);

@@ -60,8 +60,9 @@ bool gate__lock_slow(struct gate *g, uint32_t shard) {
 			return false;
 		}
 		/* After a sleep it is taken as awaited, since others may be asleep there as well. */
-		if (state == FREE && atomic_compare_exchange_strong_explicit(word, &state,
-					     i < LOCK_SPINS ? HELD : AWAITED, memory_order_acquire, memory_order_relaxed))
+		if (state == FREE &&
+			atomic_compare_exchange_strong_explicit(word, &state, i < LOCK_SPINS ? HELD : AWAITED,
+				memory_order_acquire, memory_order_relaxed))
 			return true;
 		if (i < LOCK_SPINS) {
 			spin_pause();
@@ -398,7 +399,8 @@ void gate_suspend(struct gate_member *m, const uint64_t *set) {
 	if (m->_has_world) {
 		m->_reserved = g->_everything;
 		/* Lifted, it does not stand in the queue: whoever does sees it inside for long. */
-		uint32_t before = atomic_fetch_or_explicit(&g->_world_wanted, GATE_WORLD_FOR_LONG, memory_order_seq_cst);
+		uint32_t before =
+			atomic_fetch_or_explicit(&g->_world_wanted, GATE_WORLD_FOR_LONG, memory_order_seq_cst);
 		if (!(before & (GATE_WORLD_FOR_LONG | GATE_WORLD_LIFTING))) send_others_away(g);
 		if (!(before & GATE_WORLD_FOR_LONG)) futex_wake(&g->_world_wanted, GATE_MAX_MEMBERS);
 	} else {

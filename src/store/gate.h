@@ -55,8 +55,9 @@ struct gate_member {
 	_Atomic uint32_t _inside; /* enum gate_presence; written by the owner, read by who wants the world */
 	bool _has_world;          /* owner only, as all that follows */
 	bool _limited;            /* rule 9: it goes on outside */
-	bool refused;             /* a walk did not get a shard, and stopped there; whoever ordered it looks and resets */
-	const uint64_t *_reserved; /* what a suspended run of its own holds, or everything when limited; NULL: nothing */
+	bool refused; /* a walk did not get a shard, and stopped there; whoever ordered it looks and resets */
+	const uint64_t
+		*_reserved;     /* what a suspended run of its own holds, or everything when limited; NULL: nothing */
 	_Atomic uint32_t _turn; /* enum gate_turn: while it waits for the world; written by who hands that on */
 	struct gate *gate;
 } __attribute__((aligned(64)));
@@ -78,7 +79,7 @@ struct gate {
 	struct lock _queue_lock __attribute__((aligned(64)));
 	struct gate_member *_queue[GATE_MAX_MEMBERS + 1];
 	unsigned _queue_length;
-	bool _queue_closed; /* who has its turn has the world, and a suspended run */
+	bool _queue_closed;       /* who has its turn has the world, and a suspended run */
 	_Atomic uint32_t _parked; /* members in gate_park */
 	bool _light_fence;        /* membarrier works here */
 };
@@ -228,7 +229,7 @@ void gate_end_suspension(struct gate_member *m);
 /* Whether a run that has no script mutex should let go, because another is being lifted. */
 static inline bool gate_is_lifting(const struct gate_member *m) {
 	return (atomic_load_explicit(&m->gate->_world_wanted, memory_order_relaxed) & GATE_WORLD_LIFTING) != 0 &&
-		!m->_has_world;
+	       !m->_has_world;
 }
 
 /* The world for the holder of the script mutex, which keeps the gates of `set` meanwhile. Waits for the others. */

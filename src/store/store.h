@@ -72,7 +72,8 @@ struct view {
 	int64_t earliest_ms; /* lowered by the store to the earliest expiry given through this view */
 	struct store_stats *stats;
 	void *origin; /* the worker that asks, for the hooks; opaque here */
-	struct gate_member *member; /* who walks; NULL is fine for views that do not, and with a gate that is not shared */
+	struct gate_member
+		*member; /* who walks; NULL is fine for views that do not, and with a gate that is not shared */
 };
 
 /* Points the view at another database of the same store (COPY … DB, MOVE). The gate of a key name covers that name in

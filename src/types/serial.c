@@ -235,7 +235,7 @@ static bool get_compressed(struct serial_reader *r, struct serial_text *text) {
 
 bool serial_get_string(struct serial_reader *r, struct serial_text *text) {
 	uint8_t first;
-	uint64_t len;
+	uint64_t len = 0;
 	if (!serial_get_byte(r, &first)) return false;
 	switch (first) {
 	case STRING_INT8: return get_int_string(r, 1, text);

@@ -390,7 +390,7 @@ static void *run_scripts(void *arg) {
 		look_at_announced();
 		unsigned dice = (unsigned)random_below(100);
 		bool ran = dice < r->world_percent ? run_world(m)
-			   : dice < 50		   ? run_command(m)
+			   : dice < 50             ? run_command(m)
 						   : try_script(m, r->outside_percent);
 		if (!ran) {
 			atomic_fetch_add(dice < 50 ? &refusals : &restarts, 1);
@@ -408,9 +408,10 @@ static void *run_scripts(void *arg) {
 static void run_script_threads(unsigned suspend_percent) {
 	static struct runner runners[THREADS];
 	for (unsigned i = 0; i < THREADS; i++) {
-		runners[i] = (struct runner){
-			.number = i, .steps = testing_rounds(5000), .world_percent = 3, .outside_percent = suspend_percent
-		};
+		runners[i] = (struct runner){ .number = i,
+			.steps = testing_rounds(5000),
+			.world_percent = 3,
+			.outside_percent = suspend_percent };
 		gate_join(&gate, &runners[i].member);
 	}
 	for (unsigned i = 0; i < THREADS; i++)
@@ -419,8 +420,8 @@ static void run_script_threads(unsigned suspend_percent) {
 	for (unsigned i = 0; i < THREADS; i++) gate_leave(&runners[i].member);
 	for (uint32_t i = 0; i <= SHARDS; i++) assert_int_equal(gate.shards[i].lock._state, 0);
 	assert_int_equal(gate._world_wanted, 0);
-	print_message("scripts %lu, lifted %lu, started over %lu, refused %lu, limited %lu, worlds %lu\n", scripts, lifts,
-		restarts, refusals, limited, worlds);
+	print_message("scripts %lu, lifted %lu, started over %lu, refused %lu, limited %lu, worlds %lu\n", scripts,
+		lifts, restarts, refusals, limited, worlds);
 	assert_true(scripts > 0);
 }
 
