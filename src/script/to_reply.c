@@ -55,9 +55,11 @@ static void write_bool(struct writer *w, bool value) {
 		reply_null(w->reply);
 }
 
-static void write_big_number(struct writer *w, const char *digits) {
+static void write_big_number(struct writer *w) {
+	size_t len;
+	const char *digits = lua_tolstring(w->L, -1, &len);
 	struct buffer text = { 0 };
-	buffer_append(&text, digits, strlen(digits));
+	buffer_append(&text, digits, len);
 	for (size_t i = 0; i < text.len; i++)
 		if (text.data[i] == '\r' || text.data[i] == '\n') text.data[i] = ' ';
 	reply_big_number(w->reply, buffer_slice(&text));
@@ -132,7 +134,7 @@ static bool write_by_field(struct writer *w, int name, int type) {
 		else if (name == NAME_OK)
 			reply_status(w->reply, lua_tostring(L, -1));
 		else
-			write_big_number(w, lua_tostring(L, -1));
+			write_big_number(w);
 		return true;
 	case NAME_DOUBLE:
 		if (type != LUA_TNUMBER) return false;

@@ -12,8 +12,9 @@
 
 enum {
 	STACK_BYTES = 1024 * 1024,
-	LONG_MS = 2,  /* a run of that length is suspended for the first time */
-	SLICE_MS = 1, /* and then goes on for so long in each turn of the loop */
+	LONG_MS = 2,          /* a run of that length is suspended for the first time */
+	SLICE_US = 1000,      /* and then goes on for so long in each turn of the loop, */
+	BUSY_SLICE_US = 200,  /* or for so long while other clients have something to do */
 	RESTARTS = 8, /* with more shards each time; then the world it is */
 	KEEP_OUT_BYTES = 64 * 1024,
 };
@@ -65,6 +66,7 @@ struct script_run {
 	bool killed;
 	bool needed_world;
 	unsigned lines, lines_before; /* of the log: in this try, and in earlier ones */
+	uint64_t slice_ticks; /* of the slice in hand, when detached */
 	uint64_t slice_end_ticks;
 	uint64_t start_ticks;
 	const struct call *current; /* worker.current_call while it is suspended */
@@ -216,7 +218,7 @@ static void suspend(struct script_run *run) {
 	w->current_call = run->current;
 	w->current = client_of(run);
 	w->command_ticks = began_ticks;
-	run->slice_end_ticks = clock_ticks() + SLICE_MS * w->ticks_per_ms;
+	run->slice_end_ticks = clock_ticks() + run->slice_ticks;
 }
 
 static enum script_step stop(struct script_run *run) {
@@ -381,7 +383,7 @@ static bool is_acceptable(const struct script_run *run, const struct command *cm
 		reply_error(r, "ERR Wrong number of args calling Redis command from script");
 	else if (cmd->flags & CMD_NOSCRIPT)
 		reply_error(r, "ERR This Redis command is not allowed from script");
-	else if (cmd->flags & CMD_WRITE && !(run->allow & SCRIPT_ALLOW_WRITE))
+	else if (cmd->flags & (CMD_WRITE | CMD_MAY_REPLICATE) && !(run->allow & SCRIPT_ALLOW_WRITE))
 		reply_error(r, "ERR Write commands are not allowed from read-only scripts.");
 	else
 		return true;
@@ -518,8 +520,7 @@ static void prepare_try(struct script_run *run) {
 	run->stopping = false;
 	if (run->lines > run->lines_before) run->lines_before = run->lines;
 	run->lines = 0;
-	run->slice_end_ticks =
-		clock_ticks() + (run->is_detached ? (uint64_t)SLICE_MS : (uint64_t)LONG_MS) * w->ticks_per_ms;
+	run->slice_end_ticks = clock_ticks() + (run->is_detached ? run->slice_ticks : LONG_MS * w->ticks_per_ms);
 }
 
 /* The body is over. Serves who waits for what it has changed, and lets go. True: it is to be started over. */
@@ -655,15 +656,16 @@ static void finish(struct script_run *run) {
 	worker_unblock_client(w, c);
 }
 
-void script_go_on(struct worker *w) {
+void script_go_on(struct worker *w, bool others_are_busy) {
 	struct script_run *run = w->run;
 	if (run->state == RUN_IDLE) return;
+	run->slice_ticks = (others_are_busy ? BUSY_SLICE_US : SLICE_US) * w->ticks_per_ms / 1000;
 	if (run->state == RUN_WAITS && is_to_die(run)) {
 		/* It holds nothing and has nothing to unwind. */
 		run->killed = true;
 		run->out.len = 0;
 		reply_start(&run->reply, &run->out, client_of(run)->proto);
-		reply_error(&run->reply, "ERR Error running script: Script killed by user with SCRIPT KILL.");
+		reply_error(&run->reply, "ERR Script killed by user with SCRIPT KILL...");
 		run->state = RUN_IDLE;
 		finish(run);
 		return;
@@ -673,7 +675,7 @@ void script_go_on(struct worker *w) {
 }
 
 void script_end_for_good(struct worker *w) {
-	while (w->run->state != RUN_IDLE) script_go_on(w);
+	while (w->run->state != RUN_IDLE) script_go_on(w, false);
 }
 
 void script_client_said(struct client *c, bool hangs_up) {

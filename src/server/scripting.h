@@ -108,7 +108,7 @@ __attribute__((warn_unused_result)) bool script_run_transaction(struct worker *w
 /* Whether a run of this worker is suspended, or waits for gates; and its next slice. */
 bool script_is_under_way(const struct script_run *run);
 bool script_waits(const struct script_run *run);
-void script_go_on(struct worker *w);
+void script_go_on(struct worker *w, bool others_are_busy);
 /* The worker leaves its loop: the run is killed, whatever it has written. */
 void script_end_for_good(struct worker *w);
 /* The poller has told something of a client that waits for its run. */

@@ -177,7 +177,7 @@ void worker_run(struct worker *w) {
 			gate_boundary(&w->member);
 		}
 		worker_run_yielded(w);
-		script_go_on(w);
+		script_go_on(w, count > 0 || w->yielded);
 		/* Last, since a message may free a client that an event of this turn names. */
 		if (mail) mailbox_run(&w->mailbox, w);
 		/* What was not done by a command: keys that ended, and what others have sent. */
