@@ -109,9 +109,7 @@ static void note_error(struct reply *r, const char *text, size_t len) {
 	r->errors++;
 }
 
-/* Texts quote what scripts and the system said, which likes to end in a newline: that is cut, not shown as a blank. */
 static void write_error(struct reply *r, const char *text, size_t len) {
-	while (len > 0 && (text[len - 1] == '\r' || text[len - 1] == '\n')) len--;
 	note_error(r, text, len);
 	write_line(r, '-', text, len);
 }
@@ -134,6 +132,9 @@ void reply_errorf(struct reply *r, const char *format, ...) {
 		vsnprintf(at, (size_t)len + 1, format, args);
 		va_end(args);
 	}
+	/* Formatted texts quote what scripts and the system said, which likes to end in a newline: that is cut, not
+	 * blanked. */
+	while (len > 0 && (at[len - 1] == '\r' || at[len - 1] == '\n')) len--;
 	write_error(r, at, (size_t)len);
 	buffer_release(&text);
 }

@@ -19,14 +19,15 @@ static struct cached_script *compile(struct worker *w, struct script *script, st
 	struct interp *in = engine_eval(w);
 	struct buffer error = { 0 };
 	struct cached_script *cached = NULL;
+	struct chunk_look look;
 	int function;
-	if (!interp_compile(in, body, chunk_name, &error)) {
+	if (!interp_compile(in, body, chunk_name, &look, &error)) {
 		buffer_append_char(&error, '\0');
 		reply_errorf(r, "ERR Error compiling script (new function): %s", error.data);
 	} else if ((function = interp_keep(in)) == INTERP_NOTHING_KEPT) {
 		reply_error(r, "ERR Error compiling script (new function): not enough memory");
 	} else {
-		cached = script_cache_add(&sw->cache, script, function);
+		cached = script_cache_add(&sw->cache, script, function, chunk_leaves_alone(look, false));
 	}
 	if (!cached) script_release(script);
 	buffer_release(&error);
@@ -129,6 +130,7 @@ static void run(struct call *c, const struct cached_script *cached, unsigned key
 		.keys = INTERP_KEYS_GLOBAL,
 		.first_key = 3,
 		.key_count = keys,
+		.leaves_alone = cached->leaves_alone,
 		.needs_world = atomic_load_explicit(&script->needs_world, memory_order_relaxed) };
 	bool needed = job.needs_world;
 	interp_push(in, cached->function);
@@ -159,17 +161,24 @@ static void lower(struct slice digits, char sha[static SHA1_HEX_CHARS]) {
 	}
 }
 
+/* Most are written in the case that we have them in. */
+static struct cached_script *find_by_digits(struct worker *w, struct slice digits, struct reply *r) {
+	struct cached_script *cached = script_cache_find(&engine_worker(w)->cache, digits.ptr);
+	if (cached) return cached;
+	char sha[SHA1_HEX_CHARS];
+	lower(digits, sha);
+	return find_by_sha(w, sha, r);
+}
+
 static void evalsha(struct call *c, bool read_only) {
 	unsigned keys;
-	char sha[SHA1_HEX_CHARS];
 	if (c->argv[1].len != SHA1_HEX_CHARS) {
 		reply_error(c->reply, NO_SCRIPT);
 		return;
 	}
 	if (!read_key_count(c, &keys)) return;
 	tidy(c->worker);
-	lower(c->argv[1], sha);
-	struct cached_script *cached = find_by_sha(c->worker, sha, c->reply);
+	struct cached_script *cached = find_by_digits(c->worker, c->argv[1], c->reply);
 	if (cached) run(c, cached, keys, read_only);
 }
 

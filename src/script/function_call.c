@@ -45,6 +45,7 @@ static void run(struct call *c, struct function_worker *fw, struct function *f, 
 		.keys = INTERP_KEYS_ARGUMENTS,
 		.first_key = ARG_FIRST_KEY,
 		.key_count = key_count,
+		.leaves_alone = f->library->leaves_alone,
 		.needs_world = atomic_load_explicit(&f->needs_world, memory_order_relaxed),
 	};
 	struct script_run *script = script_run_of(c);

@@ -163,9 +163,9 @@ static int log_once(lua_State *L) {
 
 /* ---- The environment ----
  *
- * It and its two metatables lie in the registry, under the addresses of these. */
+ * One for each kind of code (chunk.h). They and the two metatables lie in the registry, under the addresses of these. */
 
-static char environment_at, loading_at, running_at;
+static char environments_at[CHUNK_SETS_GLOBALS + 1], loading_at, running_at;
 
 static int refuse_unknown(lua_State *L) {
 	const char *name = lua_isstring(L, 2) ? lua_tostring(L, 2) : luaL_typename(L, 2);
@@ -240,17 +240,48 @@ static int set_up(lua_State *L) {
 	put_metatable(L, &loading_at);
 	lua_getglobal(L, "_G");
 	put_metatable(L, &running_at);
-	lua_newtable(L);
-	put_aside(L, &environment_at);
+	for (unsigned kind = CHUNK_READS; kind <= CHUNK_SETS_GLOBALS; kind++) {
+		lua_newtable(L);
+		put_aside(L, &environments_at[kind]);
+	}
 	return 0;
 }
 
-/* Which names are there from here on. */
-static void set_phase(lua_State *L, char *metatable) {
-	fetch(L, &environment_at);
-	fetch(L, metatable);
-	lua_setmetatable(L, -2);
+static void clear(lua_State *L, int table) {
+	for (lua_pushnil(L); lua_next(L, table);) {
+		lua_pop(L, 1);
+		lua_pushvalue(L, -1);
+		lua_pushnil(L);
+		lua_rawset(L, table);
+	}
+}
+
+/* Copies all fields of the table on top of the stack, which it pops. */
+static void fill(lua_State *L, int table) {
+	for (lua_pushnil(L); lua_next(L, -2);) {
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, table);
+	}
 	lua_pop(L, 1);
+}
+
+/* Which names are there from here on. Code that assigns to no global has those of running without a way round. May end the
+ * process, when there is no memory. */
+static void set_phase(struct interp *in, char *metatable) {
+	lua_State *L = interp_lua(in);
+	for (unsigned kind = CHUNK_READS; kind <= CHUNK_SETS_GLOBALS; kind++) {
+		fetch(L, &environments_at[kind]);
+		int environment = lua_gettop(L);
+		clear(L, environment);
+		if (metatable == &running_at && kind != CHUNK_SETS_GLOBALS) {
+			interp_push_globals(in, kind);
+			fill(L, environment);
+		}
+		fetch(L, metatable);
+		lua_setmetatable(L, environment);
+		lua_settop(L, environment - 1);
+	}
 }
 
 struct interp *function_interp_new(uint32_t seed, struct buffer *error) {
@@ -272,17 +303,18 @@ static void say_failure(struct buffer *error, const struct interp_failure *f) {
 }
 
 /* Runs the function on top of the stack, which it pops, with the names of loading. */
-static bool run_code(struct interp *in, struct registration *r, int64_t limit_ms, struct buffer *error) {
+static bool run_code(
+	struct interp *in, enum chunk_kind kind, struct registration *r, int64_t limit_ms, struct buffer *error) {
 	lua_State *L = interp_lua(in);
 	struct buffer text = { 0 };
 	struct interp_failure failure = { .error = &text };
-	fetch(L, &environment_at);
+	fetch(L, &environments_at[kind]);
 	lua_setfenv(L, -2);
-	set_phase(L, &loading_at);
+	set_phase(in, &loading_at);
 	interp_set_owner(in, r);
 	bool ok = interp_execute(in, limit_ms, &failure);
 	interp_set_owner(in, NULL);
-	set_phase(L, &running_at);
+	set_phase(in, &running_at);
 	if (!ok) say_failure(error, &failure);
 	buffer_release(&text);
 	return ok;
@@ -291,9 +323,11 @@ static bool run_code(struct interp *in, struct registration *r, int64_t limit_ms
 /* Compiles and runs what follows the first line. */
 static bool load(struct interp *in, struct slice body, struct registration *r, int64_t limit_ms, struct buffer *error) {
 	struct buffer text = { 0 };
-	bool ok = interp_compile(in, body, chunk_name, &text);
+	struct chunk_look look;
+	bool ok = interp_compile(in, body, chunk_name, &look, &text);
 	if (ok) {
-		ok = run_code(in, r, limit_ms, error);
+		if (!r->handles) r->library->leaves_alone = chunk_leaves_alone(look, true);
+		ok = run_code(in, look.kind, r, limit_ms, error);
 	} else {
 		buffer_appendf(error, "Error compiling function: ");
 		buffer_append_slice(error, buffer_slice(&text));

@@ -38,7 +38,8 @@ struct function {
 
 struct library {
 	_Atomic uint32_t _references;
-	bool retired; /* of no set any more; world */
+	bool retired;      /* of no set any more; world */
+	bool leaves_alone; /* chunk_leaves_alone holds for its code */
 	struct slice name;
 	struct slice code; /* with its first line */
 	struct function **functions;

@@ -29,16 +29,21 @@ static void count_tick(lua_State *L, lua_Debug *ar);
 /* The limit is for scripts: what we do ourselves between runs is little, and nobody would catch the error. */
 static bool make_room(struct interp *in, size_t more) {
 	size_t used = atomic_load_explicit(&in->used, memory_order_relaxed);
-	if (in->limited && (more > INTERP_MEMORY_MAX || used > INTERP_MEMORY_MAX - more)) {
+	if (__builtin_expect(used + more > INTERP_MEMORY_MAX || more > INTERP_MEMORY_MAX, 0) && in->limited) {
 		in->starved = true;
 		return false;
 	}
 	in->churn += more;
-	if (in->churn > CHURN_MAX && in->running) {
+	if (__builtin_expect(in->churn > CHURN_MAX, 0) && in->running) {
 		in->churn = 0;
 		lua_sethook(in->running, count_tick, LUA_MASKCOUNT, 1);
 	}
 	return true;
+}
+
+static void count_used(struct interp *in, size_t less, size_t more) {
+	size_t used = atomic_load_explicit(&in->used, memory_order_relaxed);
+	atomic_store_explicit(&in->used, used - less + more, memory_order_relaxed);
 }
 
 static void *take(struct interp *in, size_t bytes) {
@@ -65,23 +70,25 @@ static void *move(struct interp *in, void *ptr, size_t old_bytes, size_t bytes) 
 	return new;
 }
 
-static void *resize(struct interp *in, void *ptr, size_t old_bytes, size_t bytes) {
-	if (!ptr) return take(in, bytes);
-	return arena_owns(&in->arena, ptr) ? move(in, ptr, old_bytes, bytes) : mem_try_realloc(ptr, bytes);
+static __attribute__((noinline)) void *resize(struct interp *in, void *ptr, size_t old_bytes, size_t bytes) {
+	if (bytes > old_bytes && !make_room(in, bytes - old_bytes)) return NULL;
+	void *new = arena_owns(&in->arena, ptr) ? move(in, ptr, old_bytes, bytes) : mem_try_realloc(ptr, bytes);
+	if (new) count_used(in, old_bytes, bytes);
+	return new;
 }
 
+/* What scripts do most is to make small pieces and to drop them. */
 static void *allocate(void *context, void *ptr, size_t old_bytes, size_t bytes) {
 	struct interp *in = context;
-	void *new = NULL;
-	if (bytes == 0) {
-		if (ptr) give(in, ptr, old_bytes);
-	} else {
-		if (bytes > old_bytes && !make_room(in, bytes - old_bytes)) return NULL;
-		new = resize(in, ptr, old_bytes, bytes);
-		if (!new) return NULL;
+	if (ptr && bytes) return resize(in, ptr, old_bytes, bytes);
+	if (ptr) {
+		give(in, ptr, old_bytes);
+		count_used(in, old_bytes, 0);
+		return NULL;
 	}
-	size_t used = atomic_load_explicit(&in->used, memory_order_relaxed);
-	atomic_store_explicit(&in->used, used - old_bytes + bytes, memory_order_relaxed);
+	if (bytes == 0 || !make_room(in, bytes)) return NULL;
+	void *new = take(in, bytes);
+	if (new) count_used(in, 0, bytes);
 	return new;
 }
 
@@ -150,14 +157,17 @@ static void push_body(lua_State *L) {
 		[NAME_ARGV - 1] = "ARGV" };
 	for (unsigned i = 0; i < NAME_COUNT; i++) lua_pushstring(L, names[i]);
 	lua_pushvalue(L, SLOT_GLOBALS);
-	lua_pushcclosure(L, body, UPVALUE_GLOBALS);
+	lua_pushvalue(L, SLOT_UNGUARDED);
+	lua_createtable(L, KEPT_MAX, 0);
+	lua_createtable(L, KEPT_MAX, 0);
+	lua_pushcclosure(L, body, UPVALUE_COUNT);
 }
 
 /* Leaves the slots on the stack. The stack of lua_cpcall is not the one that stays: so this is called by plain lua_pcall. */
 static int open_state(lua_State *L) {
 	lua_pushvalue(L, LUA_GLOBALSINDEX);
 	lua_pushcfunction(L, interp__open_sandbox);
-	lua_call(L, 0, 0);
+	lua_call(L, 0, 1);
 	lua_pushcfunction(L, interp__explain);
 	push_body(L);
 	return SLOT_COUNT;
@@ -202,6 +212,7 @@ struct interp *interp_new(uint32_t seed) {
 	}
 	lua_sethook(in->L, count_tick, LUA_MASKCOUNT, INTERP_TICK_INSTRUCTIONS);
 	in->running = in->L;
+	in->cjson_changed = lua_cjson_changed(in->L);
 	return in;
 }
 
@@ -250,11 +261,26 @@ bool interp_protect(struct interp *in, lua_CFunction fn, void *context, struct b
 	return ok;
 }
 
-bool interp_compile(struct interp *in, struct slice code, const char *chunk, struct buffer *error) {
+void interp_push_globals(struct interp *in, enum chunk_kind kind) {
+	static const int indices[] = {
+		[CHUNK_READS] = SLOT_UNGUARDED,
+		[CHUNK_SETS_FIELDS] = SLOT_GLOBALS,
+		[CHUNK_SETS_GLOBALS] = LUA_GLOBALSINDEX,
+	};
+	lua_pushvalue(in->L, indices[kind]);
+}
+
+bool interp_compile(
+	struct interp *in, struct slice code, const char *chunk, struct chunk_look *look, struct buffer *error) {
 	in->limited = true;
 	int status = lua_load_text(in->L, code, chunk);
 	in->limited = false;
-	if (status == 0) return true;
+	if (status == 0) {
+		*look = chunk_look(in->L);
+		interp_push_globals(in, look->kind);
+		lua_setfenv(in->L, -2);
+		return true;
+	}
 	append_message(in->L, error);
 	lua_pop(in->L, 1);
 	return false;
@@ -387,44 +413,12 @@ bool interp_execute(struct interp *in, int64_t limit_ms, struct interp_failure *
 
 /* ---- Runs ---- */
 
-/* Pushes a table of the arguments; how many bytes they have. */
-static size_t push_arguments(lua_State *L, const struct slice *args, unsigned count) {
-	size_t bytes = 0;
-	lua_createtable(L, (int)count, 0);
-	for (unsigned i = 0; i < count; i++) {
-		lua_pushlstring(L, args[i].len ? args[i].ptr : "", args[i].len);
-		lua_rawseti(L, -2, (int)i + 1);
-		bytes += args[i].len;
-	}
-	return bytes;
-}
-
-static size_t set_global(lua_State *L, int name, const struct slice *args, unsigned count) {
-	lua_pushvalue(L, lua_upvalueindex(name));
-	size_t bytes = push_arguments(L, args, count);
-	lua_rawset(L, lua_upvalueindex(UPVALUE_GLOBALS));
-	return bytes;
-}
-
 /* Calls the function at 1 and writes what it returns. */
 static int body(lua_State *L) {
 	struct interp *in = interp_of(L);
-	const struct interp_job *job = in->job;
-	const struct call *c = in->call;
-	const struct slice *keys = c->argv + job->first_key, *args = keys + job->key_count;
-	unsigned arg_count = c->argc - job->first_key - job->key_count;
-	if (job->keys == INTERP_KEYS_GLOBAL) {
-		size_t bytes = set_global(L, NAME_KEYS, keys, job->key_count);
-		bytes += set_global(L, NAME_ARGV, args, arg_count);
-		in->forget_keys = bytes > KEEP_BYTES;
-		lua_call(L, 0, 1);
-	} else {
-		push_arguments(L, keys, job->key_count);
-		push_arguments(L, args, arg_count);
-		lua_call(L, 2, 1);
-	}
+	interp__call_with_keys(L, in);
 	interp__check_fate(L, in);
-	interp__write_value(L, in, c->reply);
+	interp__write_value(L, in, in->call->reply);
 	return 0;
 }
 
@@ -452,17 +446,6 @@ static void write_error(lua_State *L, const struct interp_job *job, struct reply
 	if (is_counted) r->error_code[0] = '\0';
 }
 
-/* KEYS and ARGV stay behind until the next run replaces them; large ones do not. */
-static void forget_keys(struct interp *in) {
-	static const char *const names[] = { "KEYS", "ARGV" };
-	for (unsigned i = 0; i < 2; i++) {
-		lua_pushstring(in->L, names[i]);
-		lua_pushboolean(in->L, false);
-		lua_rawset(in->L, SLOT_GLOBALS);
-	}
-	in->forget_keys = false;
-}
-
 /* A collection frees all that is garbage, but halves the table of strings and the buffer of concatenations only. */
 static void give_back(struct interp *in) {
 	in->starved = false;
@@ -481,7 +464,7 @@ static void settle(struct interp *in) {
 	in->call = NULL;
 	in->job = NULL;
 	in->fate = SCRIPT_GO;
-	lua_cjson_reset(L);
+	if (*in->cjson_changed) lua_cjson_reset(L);
 	if (in->reseeded) {
 		memcpy(in->random, in->random_before, sizeof(in->random));
 		in->reseeded = false;
@@ -492,7 +475,7 @@ static void settle(struct interp *in) {
 		lua_gc(L, LUA_GCRESTART, 0);
 		in->gc_changed = false;
 	}
-	if (in->forget_keys) forget_keys(in);
+	if (in->forget_keys) interp__forget_keys(in);
 	if (in->reply.cap > KEEP_BYTES) buffer_release(&in->reply);
 	if (__builtin_expect(in->starved || interp_memory(in) > COLLECT_BYTES, 0)) give_back(in);
 }

@@ -13,7 +13,7 @@
  *  3. Every call here that may raise a Lua error says so; all others catch what happens inside.
  *
  * Read-only tables. Stock Lua 5.1 has none, so what a script sees of _G and of the libraries is an empty table, a *guard*,
- * whose metatable reads the real one behind it and refuses writing. The functions that look into tables past their metatables
+ * whose metatable reads the real one behind it and refuses writing; unless it cannot write anyhow (chunk.h). The functions that look into tables past their metatables
  * (next, pairs, rawget, rawset, getmetatable, table.insert …) are ours and know guards. */
 #ifndef TARN_SCRIPT_INTERP_H
 #define TARN_SCRIPT_INTERP_H
@@ -22,6 +22,7 @@
 
 #include "base/bytes.h"
 #include "base/buffer.h"
+#include "script/chunk.h"
 #include "server/call.h"
 
 struct interp;
@@ -47,12 +48,10 @@ size_t interp_memory(const struct interp *in);
 void interp_set_owner(struct interp *in, void *owner);
 void *interp_owner(const struct interp *in);
 
-/* ---- Changing what scripts see; by C code only, between runs or in a C function of a run ---- */
+/* ---- What scripts see ---- */
 
-/* The value on top of the stack becomes a field of the global table `redis` (`table` "redis", also seen as `server`) or of any
- * other guarded table, or a global (`table` NULL). Pops it. A nil takes the field away. May raise (memory): inside lua_cpcall
- * or interp_protect. */
-void interp_set(struct interp *in, const char *table, const char *name);
+/* Pushes the table of globals for code of that kind; which is not to be changed. Not inside a C function of Lua's. */
+void interp_push_globals(struct interp *in, enum chunk_kind kind);
 
 /* Pushes a guard for the table at `index`. May raise. */
 void interp_guard(lua_State *L, int index);
@@ -64,11 +63,11 @@ __attribute__((warn_unused_result)) bool interp_protect(
 
 /* ---- Code ---- */
 
-/* Compiles source text (never bytecode) and pushes the function. `chunk` names it in messages: "@user_script", "@mylib"; a
+/* Compiles source text (never bytecode) and pushes the function, which has the globals that are made for its kind; `look` tells that. `chunk` names it in messages: "@user_script", "@mylib"; a
  * line "#!…" at the front is to be cut off by the caller, its newline left in place, so that line numbers stay. False with
  * Lua's message ("user_script:1: '=' expected near 'bar'") appended, nothing pushed. */
 __attribute__((warn_unused_result)) bool interp_compile(
-	struct interp *in, struct slice code, const char *chunk, struct buffer *error);
+	struct interp *in, struct slice code, const char *chunk, struct chunk_look *look, struct buffer *error);
 
 /* Pops the value on top of the stack and keeps it; for interp_push. INTERP_NOTHING_KEPT when there is no memory. */
 enum { INTERP_NOTHING_KEPT = -2 /* LUA_NOREF */ };
@@ -104,6 +103,7 @@ struct interp_job {
 		keys; /* how the script gets them; with INTERP_KEYS_ARGUMENTS it is a function to FUNCTION KILL … */
 	unsigned first_key; /* argument index in the call */
 	unsigned key_count; /* what follows the keys is ARGV */
+	bool leaves_alone;  /* chunk_leaves_alone holds */
 	bool needs_world; /* in: it is known to need the world; out: it has asked for it. To be remembered per script */
 };
 

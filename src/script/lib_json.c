@@ -172,6 +172,10 @@ static struct json *main_json(lua_State *L) {
 	return j;
 }
 
+const bool *lua_cjson_changed(lua_State *L) {
+	return &main_json(L)->changed;
+}
+
 void lua_cjson_reset(lua_State *L) {
 	struct json *j = main_json(L);
 

@@ -14,6 +14,7 @@
 #define TARN_SCRIPT_LIBS_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 #include "base/bytes.h"
 
@@ -43,6 +44,7 @@ int lua_load_text(lua_State *L, struct slice code, const char *chunk_name);
  * what they were before it: call lua_cjson_reset after every run. A function library may set them while it is
  * loaded: call lua_cjson_keep after a successful load, and they are what runs begin with. Both are one look into
  * the registry, and raise nothing. */
+const bool *lua_cjson_changed(lua_State *L); /* whether there is anything to take back; for as long as the state */
 void lua_cjson_reset(lua_State *L);
 void lua_cjson_keep(lua_State *L);
 

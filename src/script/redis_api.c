@@ -72,7 +72,7 @@ static bool call_command(lua_State *L) {
 	in->reply.len = 0;
 	in->fate = script_call(in->run, argc, in->argv, &in->reply, in->proto);
 	interp__check_fate(L, in);
-	return interp__push_reply(L, buffer_slice(&in->reply));
+	return interp__push_reply(L, in, buffer_slice(&in->reply));
 }
 
 static int redis_call(lua_State *L) {
@@ -214,10 +214,17 @@ static int debug_print(lua_State *L) {
 	return 0;
 }
 
+/* Into the table on top of the stack. */
+static void add_caller(lua_State *L, const char *name, lua_CFunction fn) {
+	lua_pushliteral(L, "ok");
+	lua_pushliteral(L, "OK");
+	push_reply(L, "ok", "OK", 2);
+	lua_pushcclosure(L, fn, CALL_UPVALUE_COUNT);
+	lua_setfield(L, -2, name);
+}
+
 int interp__open_redis(lua_State *L) {
 	static const luaL_Reg functions[] = {
-		{ "call", redis_call },
-		{ "pcall", redis_pcall },
 		{ "error_reply", error_reply },
 		{ "status_reply", status_reply },
 		{ "sha1hex", sha1_of },
@@ -247,6 +254,8 @@ int interp__open_redis(lua_State *L) {
 	};
 	lua_newtable(L);
 	luaL_register(L, NULL, functions);
+	add_caller(L, "call", redis_call);
+	add_caller(L, "pcall", redis_pcall);
 	for (unsigned i = 0; i < sizeof(constants) / sizeof(constants[0]); i++) {
 		lua_pushinteger(L, constants[i].value);
 		lua_setfield(L, -2, constants[i].name);

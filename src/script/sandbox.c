@@ -7,7 +7,14 @@
  *     [1]         a light userdata that no script can have: this is a guard
  *     [2]         the table behind it, for C code
  *
- * Scripts cannot get hold of that metatable, since getmetatable is ours. */
+ * Scripts cannot get hold of that metatable, since getmetatable is ours.
+ *
+ * There are three tables of globals, for the three kinds of code (chunk.h):
+ *
+ *     CHUNK_SETS_GLOBALS   _G, which is a guard
+ *     CHUNK_SETS_FIELDS    the table behind it; the libraries in it are guards
+ *     CHUNK_READS          one with the libraries themselves in it. They have the same metatable, without __index, so that
+ *                          rawset, setmetatable, table.insert … refuse them as well */
 #include <lauxlib.h>
 #include <lualib.h>
 
@@ -66,6 +73,21 @@ void interp_guard(lua_State *L, int index) {
 	lua_rawseti(L, -2, 2);
 	lua_setmetatable(L, -2);
 	lua_remove(L, -2);
+}
+
+/* The table itself becomes one that is known as read-only. Only code that assigns to no field may see it: what is there
+ * already can be assigned to. */
+static void seal(lua_State *L, int index) {
+	lua_pushvalue(L, index);
+	lua_createtable(L, 2, 1);
+	lua_pushcfunction(L, refuse_field);
+	lua_setfield(L, -2, "__newindex");
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&guard_mark);
+	lua_rawseti(L, -2, 1);
+	lua_pushvalue(L, -2);
+	lua_rawseti(L, -2, 2);
+	lua_setmetatable(L, -2);
+	lua_pop(L, 1);
 }
 
 void interp_check_writable(lua_State *L, int index) {
@@ -337,6 +359,7 @@ static void guard_libraries(lua_State *L, int globals) {
 		"struct", "bit", "redis", NULL };
 	for (unsigned i = 0; names[i]; i++) {
 		lua_getfield(L, globals, names[i]);
+		seal(L, -1);
 		interp_guard(L, -1);
 		lua_setfield(L, globals, names[i]);
 		lua_settop(L, globals);
@@ -373,6 +396,22 @@ static void guard_globals(lua_State *L, int globals) {
 	lua_replace(L, LUA_GLOBALSINDEX);
 }
 
+/* Pushes the globals of code that only reads. */
+static void push_unguarded(lua_State *L, int globals) {
+	lua_newtable(L);
+	int unguarded = lua_gettop(L);
+	for (lua_pushnil(L); lua_next(L, globals); lua_settop(L, unguarded + 1)) {
+		lua_pushvalue(L, -2);
+		if (!lua_istable(L, -2) || !interp__push_real(L, -2)) lua_pushvalue(L, -2);
+		lua_rawset(L, unguarded);
+	}
+	/* Not to be asked for by such code. */
+	lua_pushnil(L);
+	lua_setfield(L, unguarded, "_G");
+	lua_getmetatable(L, globals);
+	lua_setmetatable(L, unguarded);
+}
+
 int interp__open_sandbox(lua_State *L) {
 	lua_settop(L, 0);
 	lua_pushvalue(L, LUA_GLOBALSINDEX);
@@ -380,24 +419,6 @@ int interp__open_sandbox(lua_State *L) {
 	open_libraries(L, globals);
 	guard_libraries(L, globals);
 	guard_globals(L, globals);
-	return 0;
-}
-
-/* ---- Changing it from C ---- */
-
-void interp_set(struct interp *in, const char *table, const char *name) {
-	lua_State *L = in->running;
-	if (table) {
-		lua_getglobal(L, table);
-		if (!interp__push_real(L, -1)) luaL_error(L, "'%s' is not a library", table);
-		lua_remove(L, -2);
-	} else {
-		lua_getglobal(L, "_G");
-		interp__push_real(L, -1);
-		lua_remove(L, -2);
-	}
-	lua_pushstring(L, name);
-	lua_pushvalue(L, -3);
-	lua_rawset(L, -3);
-	lua_pop(L, 2);
+	push_unguarded(L, globals);
+	return 1;
 }

@@ -38,9 +38,10 @@ struct cached_script *script_cache_find_text(struct script_cache *cache, struct 
 	return cached && slice_equal(cached->script->source, text) && !is_retired(cached) ? cached : NULL;
 }
 
-struct cached_script *script_cache_add(struct script_cache *cache, struct script *script, int function) {
+struct cached_script *script_cache_add(
+	struct script_cache *cache, struct script *script, int function, bool leaves_alone) {
 	struct cached_script *cached = mem_alloc(sizeof(*cached));
-	*cached = (struct cached_script){ script, function };
+	*cached = (struct cached_script){ script, function, leaves_alone };
 	table_insert(&cache->_scripts, hash_of(cached), cached, hash_of);
 	*recent(cache, script->source) = cached;
 	return cached;

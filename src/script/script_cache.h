@@ -11,6 +11,7 @@ struct interp;
 struct cached_script {
 	struct script *script; /* held */
 	int function;          /* interp_push */
+	bool leaves_alone;     /* of interp_job */
 };
 
 enum { SCRIPT_CACHE_RECENT = 64 };
@@ -29,7 +30,8 @@ struct cached_script *script_cache_find(struct script_cache *cache, const char *
 struct cached_script *script_cache_find_text(struct script_cache *cache, struct slice text);
 
 /* Takes over the reference and the function. */
-struct cached_script *script_cache_add(struct script_cache *cache, struct script *script, int function);
+struct cached_script *script_cache_add(
+	struct script_cache *cache, struct script *script, int function, bool leaves_alone);
 
 /* Lets go of retired scripts, when there may be some: `epoch` is the script table's. Cheap otherwise. Not during a run. */
 void script_cache_tidy(struct script_cache *cache, struct interp *in, uint64_t epoch);

@@ -56,6 +56,19 @@ static void wrap_in(lua_State *L, const char *name) {
 	lua_setfield(L, -2, name);
 }
 
+/* A string that is an upvalue need not be looked for among all strings. */
+static void push_status(struct reader *rd) {
+	lua_State *L = rd->L;
+	struct slice text = read_line(rd);
+	lua_createtable(L, 0, 1);
+	lua_pushvalue(L, lua_upvalueindex(CALL_NAME_OK));
+	if (text.len == 2 && memcmp(text.ptr, "OK", 2) == 0)
+		lua_pushvalue(L, lua_upvalueindex(CALL_TEXT_OK));
+	else
+		push_slice(L, text);
+	lua_rawset(L, -3);
+}
+
 static void push_error(struct reader *rd) {
 	lua_State *L = rd->L;
 	lua_createtable(L, 0, 2);
@@ -65,7 +78,13 @@ static void push_error(struct reader *rd) {
 	lua_setfield(L, -2, "ignore_error_stats_update");
 }
 
+/* Before the first value within a value. What has none gets along with what every C function has of the stack. */
+static void make_room(struct reader *rd) {
+	luaL_checkstack(rd->L, 8, "reply is nested too deeply");
+}
+
 static void push_array(struct reader *rd, int64_t count, unsigned depth) {
+	make_room(rd);
 	lua_createtable(rd->L, (int)count, 0);
 	for (int64_t i = 1; i <= count; i++) {
 		push_value(rd, depth);
@@ -87,6 +106,7 @@ static void put_pair(lua_State *L) {
 }
 
 static void push_map(struct reader *rd, int64_t pairs, unsigned depth) {
+	make_room(rd);
 	lua_createtable(rd->L, 0, (int)pairs);
 	for (int64_t i = 0; i < pairs; i++) {
 		push_value(rd, depth);
@@ -97,6 +117,7 @@ static void push_map(struct reader *rd, int64_t pairs, unsigned depth) {
 }
 
 static void push_set(struct reader *rd, int64_t count, unsigned depth) {
+	make_room(rd);
 	lua_createtable(rd->L, 0, (int)count);
 	for (int64_t i = 0; i < count; i++) {
 		push_value(rd, depth);
@@ -135,6 +156,7 @@ static void push_list(struct reader *rd, unsigned depth) {
 
 static void skip_attributes(struct reader *rd, unsigned depth) {
 	int64_t pairs = read_integer(rd);
+	make_room(rd);
 	for (int64_t i = 0; i < 2 * pairs; i++) {
 		push_value(rd, depth);
 		lua_pop(rd->L, 1);
@@ -144,14 +166,10 @@ static void skip_attributes(struct reader *rd, unsigned depth) {
 static void push_value(struct reader *rd, unsigned depth) {
 	lua_State *L = rd->L;
 	if (depth == 0) luaL_error(L, "reply is nested too deeply");
-	luaL_checkstack(L, 5, "reply is nested too deeply");
 	switch (*rd->at++) {
 	case ':': lua_pushnumber(L, (lua_Number)read_integer(rd)); break;
 	case '$': push_bulk(rd); break;
-	case '+':
-		push_slice(L, read_line(rd));
-		wrap_in(L, "ok");
-		break;
+	case '+': push_status(rd); break;
 	case '-': push_error(rd); break;
 	case '*':
 	case '>': push_list(rd, depth - 1); break;
@@ -179,9 +197,17 @@ static void push_value(struct reader *rd, unsigned depth) {
 	}
 }
 
-bool interp__push_reply(lua_State *L, struct slice reply) {
+static bool slice_is_ok(struct slice reply) {
+	return reply.len == 5 && memcmp(reply.ptr, "+OK\r\n", 5) == 0;
+}
+
+bool interp__push_reply(lua_State *L, const struct interp *in, struct slice reply) {
 	if (reply.len == 0) {
 		lua_pushnil(L);
+		return false;
+	}
+	if (in->job->leaves_alone && slice_is_ok(reply)) {
+		lua_pushvalue(L, lua_upvalueindex(CALL_STATUS_OK));
 		return false;
 	}
 	struct reader rd = { reply.ptr, reply.ptr + reply.len, L };

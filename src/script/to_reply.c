@@ -130,7 +130,7 @@ static bool write_by_field(struct writer *w, int name, int type) {
 	case NAME_BIG_NUMBER:
 		if (type != LUA_TSTRING) return false;
 		if (name == NAME_ERR)
-			reply_error(w->reply, lua_tostring(L, -1));
+			reply_errorf(w->reply, "%s", lua_tostring(L, -1));
 		else if (name == NAME_OK)
 			reply_status(w->reply, lua_tostring(L, -1));
 		else

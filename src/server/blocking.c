@@ -467,9 +467,19 @@ bool blocking_unblock(struct worker *w, struct client *c, bool with_error) {
 	return true;
 }
 
+static void free_ready(struct ready_key *r) {
+	while (r) {
+		struct ready_key *next = r->next;
+		mem_free(r);
+		r = next;
+	}
+}
+
 void blocking_worker_release(struct worker *w) {
 	struct blocking_worker *b = &w->blocking;
 	tidy_up(w);
+	free_ready(b->_ready);
+	free_ready(b->_kept);
 	mem_free(b->_heap);
 	*b = (struct blocking_worker){ 0 };
 }
@@ -647,6 +657,8 @@ void blocking_serve(struct worker *w, const struct held_gates *held) {
 	bw->_ready = later;
 	bw->_last_ready = NULL;
 	for (r = later; r; r = r->next) bw->_last_ready = r;
+	/* What a long run has changed was announced when that happened, turns ago. */
+	if (later) w->after |= AFTER_SERVE;
 }
 
 /* One shard, or two in their order. */

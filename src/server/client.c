@@ -81,6 +81,11 @@ static void forget_pushed(struct client *c) {
 
 void client_free(struct client *c) {
 	struct worker *w = c->worker;
+	if (c->flags & CLIENT_IN_SCRIPT) {
+		c->flags |= CLIENT_CLOSE_NOW;
+		poller_remove(&w->poller, c->fd);
+		return;
+	}
 	if (c->prev)
 		c->prev->next = c->next;
 	else
@@ -99,6 +104,7 @@ void client_free(struct client *c) {
 	pubsub_forget(c);
 	tracking_forget(c);
 	forget_pushed(c);
+	mem_free(c->script_try);
 	mem_free(c->name);
 	mem_free(c->lib_name);
 	mem_free(c->lib_ver);
@@ -118,7 +124,7 @@ static void reap(struct worker *owner, struct message *m) {
 	struct client *next;
 	for (struct client *c = owner->clients; c; c = next) {
 		next = c->next;
-		if (c->flags & CLIENT_CLOSE_NOW && !(c->flags & CLIENT_IN_SCRIPT)) client_free(c);
+		if (c->flags & CLIENT_CLOSE_NOW) client_free(c);
 	}
 	mem_free(m);
 }
@@ -236,6 +242,14 @@ static void forget_sent(struct client *c, size_t sent) {
 	}
 }
 
+void client_close_when_said(struct client *c) {
+	if (!(c->flags & CLIENT_CLOSE_AFTER_REPLY) || c->flags & CLIENT_IN_SCRIPT) return;
+	if (c->out_first)
+		client_watch(c);
+	else
+		c->flags |= CLIENT_CLOSE_NOW;
+}
+
 bool client_flush(struct client *c) {
 	size_t total = 0;
 	while (c->out_first && total < FLUSH_BYTES && !(c->flags & CLIENT_CLOSE_NOW)) {
@@ -262,7 +276,7 @@ bool client_flush(struct client *c) {
 		forget_sent(c, (size_t)done);
 	}
 	watch_writes(c, c->out_first != NULL);
-	if (!c->out_first && c->flags & CLIENT_CLOSE_AFTER_REPLY) c->flags |= CLIENT_CLOSE_NOW;
+	client_close_when_said(c);
 	return true;
 }
 

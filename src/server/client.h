@@ -12,6 +12,7 @@
 
 struct blocked;     /* server/blocking.h */
 struct tracker;     /* server/tracking.h */
+struct script_try;  /* server/scripting.h */
 struct transaction; /* server/transaction.h */
 struct watches;     /* server/watch.h */
 struct worker;
@@ -60,8 +61,9 @@ struct client {
 	struct transaction *transaction; /* NULL outside MULTI */
 	struct watches *watches;         /* NULL while it watches no key */
 	struct subscriber subscriber;
-	struct blocked *blocked; /* NULL unless CLIENT_BLOCKED */
-	struct tracker *tracker; /* NULL before it tracks or is redirected to */
+	struct blocked *blocked;       /* NULL unless CLIENT_BLOCKED */
+	struct tracker *tracker;       /* NULL before it tracks or is redirected to */
+	struct script_try *script_try; /* of its script that was put off; mostly NULL */
 
 	struct output_chunk *out_first, *out_last;
 	size_t out_sent;             /* bytes of out_first that are gone */
@@ -82,7 +84,8 @@ struct client {
 /* Takes a connected socket over. NULL, the socket closed, when it cannot be watched. Runs on `worker`. */
 struct client *client_new(struct worker *worker, int fd, uint64_t id, uint32_t flags, const char *unix_path);
 
-/* Closes the socket and frees everything. On the owner, outside any use of the client. */
+/* Closes the socket and frees everything. On the owner, outside any use of the client. While a run of it lasts that is put
+ * off to the run's end, which comes as in Redis; nothing is read from it or sent to it any more. */
 void client_free(struct client *c);
 
 /* Marks the client for closing and makes its owner do it soon. Owner, or anyone under the world. */
@@ -99,6 +102,9 @@ void client_flush_pushed(struct worker *w);
 /* Writes what waits, about a mebibyte at most, since others wait as well; false when the socket takes no more. May mark
  * the client CLIENT_CLOSE_NOW. */
 bool client_flush(struct client *c);
+
+/* If its last reply was written: CLIENT_CLOSE_NOW, once that is sent. */
+void client_close_when_said(struct client *c);
 
 /* Tells the poller what this client waits for, after a change of its flags. */
 void client_watch(struct client *c);

@@ -115,12 +115,7 @@ static void finish(struct worker *w, struct client *c) {
 	client_send(c, &w->out);
 	trim_scratch(w);
 	if (w->out.cap > KEEP_OUT_BYTES) buffer_release(&w->out);
-	if (c->flags & CLIENT_CLOSE_AFTER_REPLY) {
-		if (c->out_first)
-			client_watch(c);
-		else
-			c->flags |= CLIENT_CLOSE_NOW;
-	}
+	client_close_when_said(c);
 	w->current = NULL;
 	if (c->flags & CLIENT_CLOSE_NOW) client_free(c);
 }

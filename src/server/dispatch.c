@@ -406,6 +406,8 @@ static bool put_off(struct worker *w, struct client *c, const struct command *cm
 	size_t reply_at = w->out.len;
 	if (script_answer_busy(w->server, reply)) {
 		c->flags &= ~(uint32_t)CLIENT_PUT_OFF;
+		mem_free(c->script_try);
+		c->script_try = NULL;
 		transaction_refused(c, cmd, reply, reply_at);
 		reject(w, cmd, reply);
 		return true;
@@ -429,6 +431,15 @@ __attribute__((noinline)) static bool run_again(struct worker *w, struct call *c
 		start_view(w, call->client, call->command);
 	} while (!run_gated(w, call));
 	return true;
+}
+
+enum { ANY_REPLY_FLAG = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT };
+
+void dispatch_mute(struct worker *w, struct client *c, size_t reply_at) {
+	if (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) w->out.len = reply_at;
+	c->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
+	if (c->flags & CLIENT_REPLY_SKIP_NEXT)
+		c->flags = (c->flags & ~(uint32_t)CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP;
 }
 
 bool dispatch_run(struct worker *w, struct client *c, struct batch_item *item) {
@@ -470,15 +481,11 @@ bool dispatch_run(struct worker *w, struct client *c, struct batch_item *item) {
 		}
 		end_view(w);
 	}
-	/* CLIENT REPLY: what was written is taken back. */
-	if (__builtin_expect(c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT), 0) &&
-		!(c->flags & CLIENT_IN_SCRIPT)) {
-		if (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) w->out.len = reply_at;
-		c->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
-		if (c->flags & CLIENT_REPLY_SKIP_NEXT)
-			c->flags = (c->flags & ~(uint32_t)CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP;
+	/* What comes at the end of a command comes at the end of a run that lasts. */
+	if (__builtin_expect(!(c->flags & CLIENT_IN_SCRIPT), 1)) {
+		if (__builtin_expect(c->flags & ANY_REPLY_FLAG, 0)) dispatch_mute(w, c, reply_at);
+		if (__builtin_expect(c->flags & CLIENT_CACHING, 0)) tracking_command_ended(c, cmd);
 	}
-	if (__builtin_expect(c->flags & CLIENT_CACHING, 0)) tracking_command_ended(c, cmd);
 	if (__builtin_expect(w->after != 0, 0)) worker_do_after(w);
 	return true;
 }

@@ -12,10 +12,10 @@
 
 enum {
 	STACK_BYTES = 1024 * 1024,
-	LONG_MS = 2,          /* a run of that length is suspended for the first time */
-	SLICE_US = 1000,      /* and then goes on for so long in each turn of the loop, */
-	BUSY_SLICE_US = 200,  /* or for so long while other clients have something to do */
-	RESTARTS = 8, /* with more shards each time; then the world it is */
+	LONG_MS = 2,         /* a run of that length is suspended for the first time */
+	SLICE_US = 1000,     /* and then goes on for so long in each turn of the loop, */
+	BUSY_SLICE_US = 200, /* or for so long while other clients have something to do */
+	RESTARTS = 8,        /* with more shards each time; then the world it is */
 	KEEP_OUT_BYTES = 64 * 1024,
 };
 
@@ -34,6 +34,19 @@ struct script_notice {
 	struct buffer name;
 	struct buffer command;
 	unsigned words;
+};
+
+/* What a run has shown to others, who are not to see it again when it starts over. */
+struct script_shown {
+	unsigned lines; /* of the log */
+	unsigned calls; /* to those who monitor */
+};
+
+/* What a client's run has found out before it was put off: so that it is not started only to stop at the same place. */
+struct script_try {
+	struct script_shown shown;
+	bool world_first;
+	uint64_t learned[];
 };
 
 struct script_run {
@@ -60,13 +73,15 @@ struct script_run {
 	unsigned restarts;
 
 	/* Of the script in hand. */
+	enum script_kind kind;
+	const char *name;
 	uint32_t allow;
 	struct view view;
 	bool stopping; /* it is to unwind: SCRIPT_STOP, or SCRIPT_KILLED with `killed` */
 	bool killed;
 	bool needed_world;
-	unsigned lines, lines_before; /* of the log: in this try, and in earlier ones */
-	uint64_t slice_ticks; /* of the slice in hand, when detached */
+	struct script_shown shown, shown_before; /* in this try, and in earlier ones */
+	uint64_t slice_ticks;                    /* of the slice in hand, when detached */
 	uint64_t slice_end_ticks;
 	uint64_t start_ticks;
 	const struct call *current; /* worker.current_call while it is suspended */
@@ -86,6 +101,7 @@ struct script_run *script_run_new(struct worker *w) {
 	struct script_run *run = mem_calloc(sizeof(*run));
 	size_t set = w->server->gate.words * sizeof(uint64_t);
 	run->worker = w;
+	run->name = "";
 	run->own_set = mem_calloc(set);
 	run->learned = mem_calloc(set);
 	return run;
@@ -155,12 +171,20 @@ static void leave(struct script_run *run) {
 
 /* ---- A run that lasts ---- */
 
+/* Under the lock of the notice. */
+static void note_name(struct script_run *run) {
+	run->notice.kind = run->kind;
+	run->notice.name.len = 0;
+	buffer_append(&run->notice.name, run->name, strlen(run->name));
+}
+
 static void say_what_runs(struct script_run *run, int64_t since_ms) {
 	atomic_fetch_add_explicit(&run->worker->server->long_runs, since_ms ? 1u : -1u, memory_order_relaxed);
 	lock_take(&run->notice.lock, LOCK_RANK_SERVER, 0);
 	run->notice.since_ms = since_ms;
 	run->notice.command.len = 0;
 	run->notice.words = 0;
+	note_name(run);
 	for (unsigned i = 0; since_ms && i < run->call.argc; i++, run->notice.words++) {
 		buffer_append_slice(&run->notice.command, run->call.argv[i]);
 		buffer_append_char(&run->notice.command, '\0');
@@ -449,13 +473,23 @@ enum script_step script_call(
 		.from_script = true };
 	enum script_step step = take_what_it_needs(run, &inner);
 	if (step != SCRIPT_GO) return step;
-	if (__builtin_expect(w->attention & ATTENTION_MONITOR, 0))
+	bool is_new = run->shown.calls++ >= run->shown_before.calls;
+	if (__builtin_expect(w->attention & ATTENTION_MONITOR, 0) && is_new)
 		monitor_feed_script(w, inner.client, cmd, argc, argv);
 	run_inner(run, &inner);
 	return SCRIPT_GO;
 }
 
 /* ---- For handlers ---- */
+
+/* One that was killed, or that has written, says nothing of the transaction's next. */
+static void forget_last_script(struct script_run *run) {
+	run->stopping = run->killed = false;
+	lock_take(&run->notice.lock, LOCK_RANK_SERVER, 0);
+	atomic_store_explicit(&run->wrote, false, memory_order_relaxed);
+	atomic_store_explicit(&run->kill_wish, false, memory_order_relaxed);
+	lock_drop(&run->notice.lock, LOCK_RANK_SERVER, 0);
+}
 
 struct script_run *script_run_of(struct call *c) {
 	struct script_run *run = c->worker->run;
@@ -464,9 +498,7 @@ struct script_run *script_run_of(struct call *c) {
 	run->view.earliest_ms = INT64_MAX;
 	run->allow = 0;
 	run->needed_world = false;
-	if (!run->is_transaction) return run;
-	/* A script that was killed does not end the others of the transaction. */
-	run->stopping = run->killed = false;
+	if (run->is_transaction) forget_last_script(run);
 	return run;
 }
 
@@ -479,7 +511,7 @@ bool script_needed_world(const struct script_run *run) {
 }
 
 bool script_says_again(struct script_run *run) {
-	return run->lines++ < run->lines_before;
+	return run->shown.lines++ < run->shown_before.lines;
 }
 
 unsigned script_db(const struct script_run *run) {
@@ -518,15 +550,21 @@ static void prepare_try(struct script_run *run) {
 	run->view = w->view;
 	run->call.view = &run->view;
 	run->stopping = false;
-	if (run->lines > run->lines_before) run->lines_before = run->lines;
-	run->lines = 0;
+	run->shown = (struct script_shown){ 0 };
 	run->slice_end_ticks = clock_ticks() + (run->is_detached ? run->slice_ticks : LONG_MS * w->ticks_per_ms);
+}
+
+static void note_shown(struct script_run *run) {
+	struct script_shown *before = &run->shown_before;
+	if (run->shown.lines > before->lines) before->lines = run->shown.lines;
+	if (run->shown.calls > before->calls) before->calls = run->shown.calls;
 }
 
 /* The body is over. Serves who waits for what it has changed, and lets go. True: it is to be started over. */
 static bool end_try(struct script_run *run) {
 	struct worker *w = run->worker;
 	bool again = run->stopping && !run->killed;
+	note_shown(run);
 	if (!run->is_transaction) client_of(run)->db = run->client_db;
 	if (w->member._reserved) gate_end_suspension(&w->member);
 	if (blocking_has_ready(&w->blocking)) {
@@ -564,6 +602,29 @@ static bool advance(struct script_run *run) {
 
 /* ---- Beginning and end ---- */
 
+static void recall_try(struct script_run *run) {
+	struct client *c = client_of(run);
+	struct script_try *try = c->script_try;
+	c->script_try = NULL;
+	run->shown_before = (struct script_shown){ 0 };
+	if (try) {
+		run->shown_before = try->shown;
+		run->world_first = try->world_first;
+		memcpy(run->learned, try->learned, set_bytes(run));
+	} else {
+		memset(run->learned, 0, set_bytes(run));
+	}
+	mem_free(try);
+}
+
+static void keep_try(struct script_run *run) {
+	struct script_try *try = mem_alloc(sizeof(*try) + set_bytes(run));
+	try->shown = run->shown_before;
+	try->world_first = run->world_first;
+	memcpy(try->learned, run->learned, set_bytes(run));
+	client_of(run)->script_try = try;
+}
+
 /* False: there is no memory for a stack. */
 static bool begin(struct script_run *run, const struct call *call, bool is_transaction) {
 	if (!run->fiber) run->fiber = fiber_new(STACK_BYTES);
@@ -571,10 +632,10 @@ static bool begin(struct script_run *run, const struct call *call, bool is_trans
 	run->call = *call;
 	run->is_transaction = is_transaction;
 	run->is_detached = run->world_first = run->killed = false;
-	run->restarts = run->lines = run->lines_before = 0;
+	run->restarts = 0;
 	run->client_db = call->client->db;
 	run->start_ticks = run->worker->command_ticks;
-	memset(run->learned, 0, set_bytes(run));
+	recall_try(run);
 	return true;
 }
 
@@ -597,6 +658,7 @@ static bool run_now(struct worker *w, struct call *call, bool is_transaction) {
 	if (!over && !run->is_detached) {
 		/* Its gates were not to be had: it is tried anew, later. */
 		run->state = RUN_IDLE;
+		keep_try(run);
 		return false;
 	}
 	if (!over) return true;
@@ -636,6 +698,7 @@ static void finish(struct script_run *run) {
 	dispatch_count(w, c, &run->call);
 	w->current_call = NULL;
 	give_reply(run, &w->out);
+	dispatch_mute(w, c, 0);
 	buffer_append_slice(&w->out, buffer_slice(&run->pushes));
 	buffer_release(&run->pushes);
 	if (w->after) worker_do_after(w);
@@ -650,15 +713,18 @@ static void finish(struct script_run *run) {
 		client_free(c);
 		return;
 	}
-	if (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) w->out.len = 0;
-	c->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
 	client_send(c, &w->out);
-	worker_unblock_client(w, c);
+	client_close_when_said(c);
+	if (c->flags & CLIENT_CLOSE_NOW)
+		client_free(c);
+	else
+		worker_unblock_client(w, c);
 }
 
 void script_go_on(struct worker *w, bool others_are_busy) {
 	struct script_run *run = w->run;
 	if (run->state == RUN_IDLE) return;
+	w->current = client_of(run);
 	run->slice_ticks = (others_are_busy ? BUSY_SLICE_US : SLICE_US) * w->ticks_per_ms / 1000;
 	if (run->state == RUN_WAITS && is_to_die(run)) {
 		/* It holds nothing and has nothing to unwind. */
@@ -684,23 +750,22 @@ void script_client_said(struct client *c, bool hangs_up) {
 		client_watch(c);
 		return;
 	}
-	/* The run goes on to its end, as in Redis; then nobody is there to answer. */
-	c->flags |= CLIENT_CLOSE_NOW;
-	poller_remove(&c->worker->poller, c->fd);
+	client_free(c);
 }
 
 /* ---- What runs, for all ---- */
 
 void script_run_describe(struct script_run *run, enum script_kind kind, const char *name) {
+	run->kind = kind;
+	run->name = name;
+	if (!run->is_detached) return;
 	lock_take(&run->notice.lock, LOCK_RANK_SERVER, 0);
-	run->notice.kind = kind;
-	run->notice.name.len = 0;
-	buffer_append(&run->notice.name, name, strlen(name));
+	note_name(run);
 	lock_drop(&run->notice.lock, LOCK_RANK_SERVER, 0);
 }
 
 /* Of the run that has lasted longest, monotonic; 0: there is none. */
-static int64_t oldest_since(struct server *s, struct script_run **oldest) {
+static int64_t oldest_since(struct server *s, struct script_run **oldest, enum script_kind *kind) {
 	int64_t since_ms = 0;
 	for (unsigned i = 0; i < s->worker_count; i++) {
 		struct script_run *run = s->workers[i].run;
@@ -708,6 +773,7 @@ static int64_t oldest_since(struct server *s, struct script_run **oldest) {
 		if (run->notice.since_ms && (since_ms == 0 || run->notice.since_ms < since_ms)) {
 			since_ms = run->notice.since_ms;
 			*oldest = run;
+			*kind = run->notice.kind;
 		}
 		lock_drop(&run->notice.lock, LOCK_RANK_SERVER, 0);
 	}
@@ -717,16 +783,18 @@ static int64_t oldest_since(struct server *s, struct script_run **oldest) {
 bool script_answer_busy(struct server *s, struct reply *reply) {
 	if (atomic_load_explicit(&s->long_runs, memory_order_relaxed) == 0) return false;
 	struct script_run *oldest = NULL;
-	int64_t since_ms = oldest_since(s, &oldest), threshold = s->config->values.busy_reply_threshold;
+	enum script_kind kind = SCRIPT_KIND_EVAL;
+	int64_t since_ms = oldest_since(s, &oldest, &kind), threshold = s->config->values.busy_reply_threshold;
 	if (since_ms == 0 || threshold <= 0 || clock_monotonic_ms() - since_ms < threshold) return false;
 	reply_errorf(reply, "BUSY Redis is busy running a script. You can only call %s KILL or SHUTDOWN NOSAVE.",
-		oldest->notice.kind == SCRIPT_KIND_FUNCTION ? "FUNCTION" : "SCRIPT");
+		kind == SCRIPT_KIND_FUNCTION ? "FUNCTION" : "SCRIPT");
 	return true;
 }
 
 bool script_oldest(struct server *s, struct script_running *r) {
 	struct script_run *run = NULL;
-	if (oldest_since(s, &run) == 0) return false;
+	enum script_kind kind;
+	if (oldest_since(s, &run, &kind) == 0) return false;
 	lock_take(&run->notice.lock, LOCK_RANK_SERVER, 0);
 	bool lasts = run->notice.since_ms != 0; /* it may have ended since */
 	if (lasts) {

@@ -77,7 +77,7 @@ bool script_has_written(const struct script_run *run);
 
 enum script_kind { SCRIPT_KIND_EVAL, SCRIPT_KIND_FUNCTION };
 
-/* What runs, for FUNCTION STATS: `name` (a function's) is copied. */
+/* What runs, for FUNCTION STATS: `name` (a function's) is to be there until the next is told. */
 void script_run_describe(struct script_run *run, enum script_kind kind, const char *name);
 
 enum script_kill { SCRIPT_KILL_DONE, SCRIPT_KILL_NONE, SCRIPT_KILL_WRITES, SCRIPT_KILL_OTHER_KIND };

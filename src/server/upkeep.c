@@ -90,8 +90,9 @@ static void check_outputs(struct worker *w) {
 static void retry_put_off(struct worker *w) {
 	if (!w->has_put_off || w->monotonic_ms < w->retry_ms) return;
 	w->has_put_off = false;
+	/* The end of a pause may just have resumed some. */
 	for (struct client *c = w->clients; c; c = c->next)
-		if (c->flags & CLIENT_PUT_OFF) worker_resume_client(w, c);
+		if (c->flags & CLIENT_PUT_OFF && c->flags & CLIENT_PAUSED) worker_resume_client(w, c);
 }
 
 static void end_pause(struct worker *w) {

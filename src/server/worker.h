@@ -158,6 +158,9 @@ void dispatch_count(struct worker *w, struct client *c, const struct call *call)
 void dispatch_count_inner(struct worker *w, const struct call *call);
 void dispatch_count_refused(struct worker *w, const struct command *cmd, const struct reply *r);
 
+/* CLIENT REPLY: takes back what the command has replied from there on. */
+void dispatch_mute(struct worker *w, struct client *c, size_t reply_at);
+
 /* Does what `after` says. On the owner, inside, holding no gate. */
 void worker_do_after(struct worker *w);
 

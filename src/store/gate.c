@@ -245,7 +245,11 @@ static void step_out(struct gate_member *m) {
 }
 
 void gate_outside(struct gate_member *m) {
-	if (m->_reserved) return; /* a suspended run stays inside, who is limited is outside */
+	if (m->_limited) {
+		m->_limited = false;
+		m->_reserved = NULL;
+	}
+	if (m->_reserved) return; /* a suspended run stays inside */
 	step_out(m);
 }
 
@@ -261,13 +265,15 @@ void gate_park(struct gate_member *m) {
 	struct gate *g = m->gate;
 	if (m->_has_world || (m->_reserved && !m->_limited)) return;
 	atomic_fetch_add_explicit(&g->_parked, 1, memory_order_seq_cst);
+	uint32_t wanted;
 	do {
 		step_out(m);
 		m->_limited = await_world_over(g) != 0;
 		m->_reserved = m->_limited ? g->_everything : NULL;
-		if (m->_limited) break;
-		atomic_exchange_explicit(&m->_inside, GATE_INSIDE, memory_order_seq_cst);
-	} while (atomic_load_explicit(&g->_world_wanted, memory_order_seq_cst));
+		atomic_exchange_explicit(&m->_inside, m->_limited ? GATE_LIMITED : GATE_INSIDE, memory_order_seq_cst);
+		/* The world that let it go on may have ended meanwhile, and the next one counts it as outside. */
+		wanted = atomic_load_explicit(&g->_world_wanted, memory_order_seq_cst);
+	} while (m->_limited ? !(wanted & GATE_WORLD_FOR_LONG) : wanted != 0);
 	if (atomic_fetch_sub_explicit(&g->_parked, 1, memory_order_seq_cst) == 1) futex_wake(&g->_parked, 1);
 }
 
@@ -280,12 +286,17 @@ static void await_parked(struct gate *g) {
 	while ((parked = atomic_load_explicit(&g->_parked, memory_order_seq_cst)) != 0) futex_wait(&g->_parked, parked);
 }
 
-/* False, with `suspended_too`: it is inside with a suspended run. */
+static bool is_for_long(const struct gate_member *m, uint32_t presence) {
+	if (presence != GATE_LIMITED) return presence == GATE_INSIDE_FOR_LONG;
+	return (atomic_load_explicit(&m->gate->_world_wanted, memory_order_relaxed) & GATE_WORLD_FOR_LONG) != 0;
+}
+
+/* False, with `suspended_too`: it is inside with a suspended run, or limited by another's. */
 static bool await_outside(struct gate_member *other, bool suspended_too) {
 	for (int i = 0;; i++) {
 		uint32_t presence = atomic_load_explicit(&other->_inside, memory_order_acquire);
 		if (presence == GATE_OUTSIDE) return true;
-		if (presence == GATE_INSIDE_FOR_LONG && suspended_too) return false;
+		if (suspended_too && is_for_long(other, presence)) return false;
 		if (i < WORLD_SPINS)
 			spin_pause();
 		else

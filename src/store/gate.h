@@ -27,8 +27,9 @@
  *  8. The script mutex is one more lock, behind all shards. Who writes from within a script has it, so one at most. Who
  *     has it may be *lifted* (gate_lift): it gets the world while it holds shards. All others can make room: they finish
  *     what they do, or have written nothing and let go (rule 6; a suspended run too).
- *  9. A suspended run that has the world lets the parked members go on *limited*: outside, so that they can answer their
- *     clients; every gate is refused to them.
+ *  9. A suspended run that has the world lets the parked members go on *limited*, so that they can answer their clients:
+ *     every gate is refused to them. They leave that state at their next boundary after the run, and who then wants the
+ *     world waits for them like for those inside.
  *
  * The ordinary path pays one store to its own cache line per batch and one load per command for the world (the fence that
  * would pair them is on the side of the one who wants the world: membarrier(2), private expedited), and with a single
@@ -54,7 +55,7 @@ struct gate_shard {
 struct gate_member {
 	_Atomic uint32_t _inside; /* enum gate_presence; written by the owner, read by who wants the world */
 	bool _has_world;          /* owner only, as all that follows */
-	bool _limited;            /* rule 9: it goes on outside */
+	bool _limited;            /* rule 9 */
 	bool refused; /* a walk did not get a shard, and stopped there; whoever ordered it looks and resets */
 	const uint64_t
 		*_reserved;     /* what a suspended run of its own holds, or everything when limited; NULL: nothing */
@@ -62,7 +63,7 @@ struct gate_member {
 	struct gate *gate;
 } __attribute__((aligned(64)));
 
-enum gate_presence { GATE_OUTSIDE, GATE_INSIDE, GATE_INSIDE_FOR_LONG /* with a suspended run */ };
+enum gate_presence { GATE_OUTSIDE, GATE_INSIDE, GATE_INSIDE_FOR_LONG /* with a suspended run */, GATE_LIMITED };
 
 struct gate {
 	/* Read by every member at every boundary, written only by who takes or leaves the world. The number of wishes, and
@@ -144,7 +145,7 @@ static inline bool gate_is_wanted(const struct gate_member *m) {
  * again at once. False: a long run has the gate. */
 bool gate_make_room(struct gate_member *m);
 
-/* Rule 9: outside, while others would call it inside. */
+/* Rule 9: while others have the right to call it inside, it must not touch the keyspace. */
 static inline bool gate_is_limited(const struct gate_member *m) {
 	return m->_limited;
 }

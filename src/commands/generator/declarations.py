@@ -248,7 +248,7 @@ def check_synopsis(cmd):
 def check_keys(cmd):
     cmd.keys = [read_key_spec(entry) for entry in cmd.table.get("keys", [])]
     names_keys = any("not_key" not in spec.flags for spec in cmd.keys)
-    require(names_keys == (cmd.gate in ("keys", "script")) or cmd.gate == "world",
+    require(names_keys == (cmd.gate == "keys") or cmd.gate in ("script", "world"),
             "a command with keys has gate 'keys', and only such a one", "gate")
     words = cmd.table.get("world_words", [])
     require(not words or cmd.gate in ("keys", "none"), "world_words widen the gates 'keys' and 'none'", "world_words")

@@ -604,7 +604,7 @@ static void test_memory_limit(void **state) {
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
 		lua_settop(L, 0);
 		lua_gc(L, LUA_GCCOLLECT, 0);
-		memory_max = memory + ((size_t)32 << 20);
+		memory_max = memory + ((size_t)8 << 20);
 		run(L, sources[i]);
 		/* `load` catches it and returns nil and the message. */
 		const char *got = lua_isnil(L, -1) ? "not enough memory" : lua_tostring(L, -1);

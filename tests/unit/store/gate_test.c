@@ -441,6 +441,56 @@ static void test_suspended_scripts(void **state) {
 	finish();
 }
 
+/* ---- Who goes on beside a world that lasts, and the next world ---- */
+
+struct beside {
+	struct gate_member member;
+	_Atomic bool is_limited, world_is_over, finishes;
+	bool reads; /* as what is protected by the world: no race may be seen */
+};
+
+static void *go_on_limited(void *context) {
+	struct beside *b = context;
+	gate_inside(&b->member);
+	while (!gate_is_limited(&b->member)) gate_boundary(&b->member);
+	atomic_store(&b->is_limited, true);
+	while (!atomic_load(&b->world_is_over)) spin_pause();
+	for (int i = 0; i < 1000; i++) sched_yield(); /* in the middle of a command still */
+	assert_false(b->reads);
+	atomic_store(&b->finishes, true);
+	gate_boundary(&b->member);
+	assert_false(gate_is_limited(&b->member));
+	gate_outside(&b->member);
+	return NULL;
+}
+
+static void test_limited_and_next_world(void **state) {
+	struct gate_member taker;
+	struct beside beside = { .reads = false };
+	pthread_t thread;
+	(void)state;
+	gate_init(&gate, SHARDS);
+	gate_join(&gate, &taker);
+	gate_join(&gate, &beside.member);
+	gate_inside(&taker);
+	assert_true(gate_take_world(&taker));
+	assert_int_equal(pthread_create(&thread, NULL, go_on_limited, &beside), 0);
+	gate_suspend(&taker, NULL);
+	while (!atomic_load(&beside.is_limited)) spin_pause();
+	gate_end_suspension(&taker);
+	gate_drop_world(&taker);
+	atomic_store(&beside.world_is_over, true);
+	assert_true(gate_take_world(&taker));
+	assert_true(atomic_load(&beside.finishes));
+	beside.reads = true;
+	gate_drop_world(&taker);
+	gate_outside(&taker);
+	pthread_join(thread, NULL);
+	gate_leave(&beside.member);
+	gate_leave(&taker);
+	gate_release(&gate);
+}
+
 /* Upkeep goes past a shard that somebody keeps, and only past that one. */
 static void test_held_up(void **state) {
 	struct gate_member members[2];
@@ -465,6 +515,7 @@ int main(void) {
 		cmocka_unit_test(test_alone),
 		cmocka_unit_test(test_scripts),
 		cmocka_unit_test(test_suspended_scripts),
+		cmocka_unit_test(test_limited_and_next_world),
 		cmocka_unit_test(test_held_up),
 		cmocka_unit_test(test_sleeper),
 		cmocka_unit_test(test_shards_and_world),
