@@ -257,6 +257,7 @@ def test_a_script_that_is_put_off_shows_itself_once(wires, server, patient, latc
         c("PING")
     go.open()
     assert late.read() == 0
+    server.wait_log("this once", since=before)
     assert "\n".join(server.log().split("\n")[before:]).count("this once") == 1
     c("ECHO", "the end")
     seen = 0
