@@ -61,7 +61,7 @@ struct script_run {
 	struct reply reply;
 	struct buffer out;    /* its reply */
 	struct buffer pushes; /* for its client, behind the reply */
-	struct slice *args;   /* when detached: copies, in one piece with their bytes */
+	/* When detached: the arguments' key slots, slices and bytes, copied, in one piece. */
 	struct call_key_slot *arg_keys;
 	unsigned client_db; /* of the client, whatever the script selects */
 
@@ -160,7 +160,6 @@ static bool enter(struct script_run *run) {
 /* In the order that the world ends last: then nobody finds our shards free while we still are alone. */
 static void leave(struct script_run *run) {
 	struct gate_member *m = &run->worker->member;
-	if (m->_reserved) gate_end_suspension(m);
 	if (run->is_lifted || !gate_has_world(m)) gate_unlock_set(m, run->held);
 	if (run->is_lifted)
 		gate_unlift(m);
