@@ -149,6 +149,27 @@ static void gather_tracking(struct figures *f, const struct server *s) {
 	f->tracked_prefixes = (int64_t)counted.prefixes;
 }
 
+static uint64_t command_ns(const struct server *s, const struct command *commands, size_t count) {
+	uint64_t ns = 0;
+	for (size_t i = 0; i < count; i++) {
+		for (unsigned w = 0; w < s->worker_count; w++)
+			ns += STAT_READ(s->workers[w].command_stats[commands[i].id].ns);
+		ns += command_ns(s, commands[i].subcommands, commands[i].subcommand_count);
+	}
+	return ns;
+}
+
+/* Redis has one loop and these figures for it; here they are sums over the workers' loops. */
+static void gather_turns(struct figures *f, const struct server *s) {
+	const struct command_table *table = worker_commands(&s->workers[0]);
+	double busy_us_per_second = 0; /* one percent of a core is 10,000 us per second */
+	for (unsigned i = 0; i < s->worker_count; i++) busy_us_per_second += rates_busy_percent(&s->rates, i) * 10000;
+	f->busy_us = (int64_t)(f->sum.busy_ns / 1000);
+	f->command_us = (int64_t)(command_ns(s, table->commands, table->count) / 1000);
+	f->turns_per_second = (int64_t)rates_per_second(&s->rates, RATE_TURNS);
+	f->turn_us = f->turns_per_second > 0 ? (int64_t)(busy_us_per_second / (double)f->turns_per_second) : 0;
+}
+
 static void gather_stats(struct figures *f, const struct server *s) {
 	server_sum_stats(s, &f->sum);
 	f->changes = (int64_t)f->sum.store.changes;
@@ -157,6 +178,7 @@ static void gather_stats(struct figures *f, const struct server *s) {
 	f->channels = (int64_t)pubsub_channels(s->pubsub, TOPIC_CHANNEL);
 	f->shard_channels = (int64_t)pubsub_channels(s->pubsub, TOPIC_SHARD);
 	f->patterns = (int64_t)pubsub_patterns(s->pubsub);
+	gather_turns(f, s);
 	f->longest_turn_us = (int64_t)(f->sum.longest_turn_ns / 1000);
 	f->kib_in_per_second = (double)rates_per_second(&s->rates, RATE_NET_IN) / 1024;
 	f->kib_out_per_second = (double)rates_per_second(&s->rates, RATE_NET_OUT) / 1024;

@@ -60,6 +60,7 @@ struct figures {
 	/* Stats. */
 	struct worker_stats sum;
 	int64_t ops_per_second, longest_turn_us;
+	int64_t turns_per_second, turn_us, busy_us, command_us; /* of all workers' loops; the mean of the last turns */
 	int64_t channels, patterns, shard_channels;
 	int64_t tracked_keys, tracked_items, tracked_prefixes;
 	double kib_in_per_second, kib_out_per_second;

@@ -189,6 +189,11 @@ const struct figures_metric figures_table[] = {
 	{ "client_output_buffer_limit_disconnections", SECTION_STATS, FIGURE_COUNTER, AT(sum.output_buffer_closes) },
 	{ "reply_buffer_shrinks", SECTION_STATS, FIGURE_FIXED, FIXED("0") },
 	{ "reply_buffer_expands", SECTION_STATS, FIGURE_FIXED, FIXED("0") },
+	{ "eventloop_cycles", SECTION_STATS, FIGURE_COUNTER, AT(sum.turns) },
+	{ "eventloop_duration_sum", SECTION_STATS, FIGURE_GAUGE, AT(busy_us) },
+	{ "eventloop_duration_cmd_sum", SECTION_STATS, FIGURE_GAUGE, AT(command_us) },
+	{ "instantaneous_eventloop_cycles_per_sec", SECTION_STATS, FIGURE_GAUGE, AT(turns_per_second) },
+	{ "instantaneous_eventloop_duration_usec", SECTION_STATS, FIGURE_GAUGE, AT(turn_us) },
 
 	{ "role", SECTION_REPLICATION, FIGURE_FIXED, FIXED("master") },
 	{ "connected_slaves", SECTION_REPLICATION, FIGURE_FIXED, FIXED("0") },

@@ -36,7 +36,7 @@ void rates_sample(struct server *s) {
 	r->_last_us = now_us;
 	struct worker_stats sum;
 	server_sum_stats(s, &sum);
-	uint64_t counters[RATE_COUNT] = { sum.commands, sum.net_in, sum.net_out };
+	uint64_t counters[RATE_COUNT] = { sum.commands, sum.net_in, sum.net_out, sum.turns };
 	for (unsigned i = 0; i < RATE_COUNT; i++) {
 		uint64_t by = grown(&r->_last[i], counters[i]);
 		if (!first) STAT_SET(r->_per_second[i][r->_at], by * 1000000 / span_us);

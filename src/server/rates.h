@@ -12,7 +12,7 @@
 
 struct server;
 
-enum rate { RATE_COMMANDS, RATE_NET_IN, RATE_NET_OUT, RATE_COUNT };
+enum rate { RATE_COMMANDS, RATE_NET_IN, RATE_NET_OUT, RATE_TURNS, RATE_COUNT };
 
 enum { RATES_SAMPLES = 16 };
 

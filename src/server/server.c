@@ -89,6 +89,7 @@ void server_sum_stats(const struct server *s, struct worker_stats *sum) {
 		sum->error_replies += STAT_READ(one->error_replies);
 		sum->reads += STAT_READ(one->reads);
 		sum->writes += STAT_READ(one->writes);
+		sum->turns += STAT_READ(one->turns);
 		sum->busy_ns += STAT_READ(one->busy_ns);
 		uint64_t turn_ns = STAT_READ(one->longest_turn_ns);
 		if (turn_ns > sum->longest_turn_ns) sum->longest_turn_ns = turn_ns;

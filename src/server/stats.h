@@ -25,6 +25,7 @@ struct worker_stats {
 	uint64_t net_in, net_out; /* bytes */
 	uint64_t error_replies;
 	uint64_t reads, writes;   /* system calls on client sockets */
+	uint64_t turns;           /* of the worker's loop, each of which ends in the poller */
 	uint64_t busy_ns;         /* time spent on something else than sleeping */
 	uint64_t longest_turn_ns; /* between two sleeps: what a client may have waited for the others at worst */
 	uint64_t query_buffer_closes, output_buffer_closes;

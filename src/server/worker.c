@@ -15,7 +15,7 @@ struct config *worker_config(struct worker *w) {
 	return w->server->config;
 }
 
-const struct command_table *worker_commands(struct worker *w) {
+const struct command_table *worker_commands(const struct worker *w) {
 	return w->server->commands;
 }
 
@@ -147,6 +147,7 @@ static void handle_event(struct worker *w, const struct poller_event *event, boo
 
 static void sleep_until_something(struct worker *w, int64_t timeout_us, struct poller_event *events, int *count) {
 	uint64_t turn_ns = clock_ticks_to_ns(clock_ticks() - w->awake_ticks);
+	STAT_ADD(w->stats.turns, 1);
 	STAT_ADD(w->stats.busy_ns, turn_ns);
 	if (turn_ns > w->stats.longest_turn_ns) STAT_SET(w->stats.longest_turn_ns, turn_ns);
 	if (timeout_us > 0) gate_outside(&w->member);

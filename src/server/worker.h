@@ -116,7 +116,7 @@ struct worker {
 
 /* Accessors for handlers. */
 struct config *worker_config(struct worker *w);
-const struct command_table *worker_commands(struct worker *w);
+const struct command_table *worker_commands(const struct worker *w);
 void worker_reset_stats(struct worker *w); /* of all workers; under the world */
 
 /* Sets up the thread's structures; NULL-free or false with errno when descriptors are short. */

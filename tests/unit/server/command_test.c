@@ -17,7 +17,7 @@
 
 #include "base/random.h"
 
-const struct command_table *worker_commands(struct worker *w) {
+const struct command_table *worker_commands(const struct worker *w) {
 	(void)w;
 	return &tarn_commands;
 }
