@@ -24,3 +24,18 @@ bool slice_equal_nocase(struct slice a, struct slice b) {
 	while (same < a.len && lower(a.ptr[same]) == lower(b.ptr[same])) same++;
 	return same == a.len;
 }
+
+size_t slices_bytes(const struct slice *slices, size_t count) {
+	size_t bytes = 0;
+	for (size_t i = 0; i < count; i++) bytes += slices[i].len;
+	return bytes;
+}
+
+void slices_copy(struct slice *into, char *at, const struct slice *slices, size_t count) {
+	for (size_t i = 0; i < count; i++) {
+		size_t len = slices[i].len;
+		if (len) memcpy(at, slices[i].ptr, len);
+		into[i] = slice_of(at, len);
+		at += len;
+	}
+}

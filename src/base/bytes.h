@@ -38,4 +38,10 @@ bool slice_is(struct slice a, const char *text);
 /* The same for two slices. */
 bool slice_equal_nocase(struct slice a, struct slice b);
 
+/* The bytes of several, all together. */
+size_t slices_bytes(const struct slice *slices, size_t count);
+
+/* Makes `into` say the same as `slices`, with the bytes copied to `at`, which has room for slices_bytes of them. */
+void slices_copy(struct slice *into, char *at, const struct slice *slices, size_t count);
+
 #endif

@@ -14,7 +14,8 @@
 #include <stdint.h>
 
 enum lock_rank {
-	LOCK_RANK_WORLD = 1,
+	LOCK_RANK_WORKER = 1, /* a worker's own, which its thread has whenever it is awake */
+	LOCK_RANK_WORLD,
 	LOCK_RANK_SHARD,
 	LOCK_RANK_SCRIPT, /* the script mutex */
 	LOCK_RANK_JOURNAL,
@@ -47,6 +48,15 @@ static inline void lock_take(struct lock *l, enum lock_rank rank, uint32_t order
 	/* Acquire pairs with the release in lock_drop. */
 	if (!atomic_compare_exchange_strong_explicit(&l->_state, &free, 1, memory_order_acquire, memory_order_relaxed))
 		lock_wait_slow(l);
+}
+
+/* Takes it if that needs no waiting; then the order does not matter. */
+__attribute__((warn_unused_result)) static inline bool lock_try(struct lock *l, enum lock_rank rank, uint32_t order) {
+	uint32_t free = 0;
+	if (!atomic_compare_exchange_strong_explicit(&l->_state, &free, 1, memory_order_acquire, memory_order_relaxed))
+		return false;
+	lock_order_enter_any(rank, order);
+	return true;
 }
 
 /* Whether somebody has it at this moment; a hint, by the time that it is read. */

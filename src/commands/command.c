@@ -331,7 +331,7 @@ static const struct command *given_command(struct call *c) {
 		error = ERR_COMMAND_UNKNOWN;
 	} else if (cmd->key_spec_count == 0) {
 		error = ERR_COMMAND_NO_KEYS;
-	} else if (cmd->arity > 0 ? argc != (unsigned)cmd->arity : argc < (unsigned)-cmd->arity) {
+	} else if (!command_arity_fits(cmd, argc)) {
 		error = ERR_COMMAND_ARITY;
 	}
 	if (error == NULL) return cmd;

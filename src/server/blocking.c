@@ -12,7 +12,10 @@
 #include "server/transaction.h"
 
 enum blocked_state { WAITING, CLAIMED, DONE };
-enum { RETRY_MS = 2 }; /* for gates that a long run keeps */
+enum {
+	RETRY_MS = 2,  /* for gates that a long run keeps */
+	STAND_INS = 4, /* when there is more to hand out, it pays to wake the owner up */
+};
 
 /* A client that waits. The owner and each reply on its way hold a reference. */
 struct blocked {
@@ -249,10 +252,8 @@ static void drop(struct blocked *b) {
 }
 
 static struct blocked *make_blocked(struct call *c, const struct blocking_wait *wait) {
-	size_t text = 0;
-	for (unsigned i = 0; i < c->argc; i++) text += c->argv[i].len;
 	size_t slices = c->argc * sizeof(struct slice), waiters = wait->key_count * sizeof(struct waiter);
-	struct blocked *b = mem_alloc(sizeof(*b) + slices + waiters + text);
+	struct blocked *b = mem_alloc(sizeof(*b) + slices + waiters + slices_bytes(c->argv, c->argc));
 	struct client *client = c->client;
 	*b = (struct blocked){ .owner = c->worker,
 		.client = client,
@@ -267,13 +268,7 @@ static struct blocked *make_blocked(struct call *c, const struct blocking_wait *
 	atomic_init(&b->refs, 1);
 	atomic_init(&b->state, WAITING);
 	b->waiters = (struct waiter *)(b->argv + c->argc);
-	char *at = (char *)(b->waiters + wait->key_count);
-	for (unsigned i = 0; i < c->argc; i++) {
-		size_t len = c->argv[i].len;
-		if (len) memcpy(at, c->argv[i].ptr, len);
-		b->argv[i] = slice_of(at, len);
-		at += len;
-	}
+	slices_copy(b->argv, (char *)(b->waiters + wait->key_count), c->argv, c->argc);
 	return b;
 }
 
@@ -543,11 +538,6 @@ static void send_reply(struct worker *w, struct blocked *b, struct buffer *reply
 	*s = (struct served){ .message = { NULL, take_reply }, .blocked = b, .reply = *reply };
 	*reply = (struct buffer){ 0 };
 	atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
-	if (b->owner != w) {
-		worker_post(b->owner, &s->message);
-		return;
-	}
-	/* Our own clients get it without the way through the poller. */
 	struct blocking_worker *bw = &w->blocking;
 	if (bw->_last_served)
 		bw->_last_served->next = s;
@@ -706,14 +696,30 @@ static void serve_kept(struct worker *w) {
 	if (bw->_served) w->after |= AFTER_SERVE;
 }
 
+/* Our own clients get it without the way through the poller, and so do those of a worker that sleeps: to wake it up would
+ * take longer than all the rest. */
+static void deliver(struct worker *w, struct served *s, unsigned *stand_ins) {
+	struct worker *owner = s->blocked->owner;
+	if (owner == w) {
+		take_reply(w, &s->message);
+	} else if (*stand_ins < STAND_INS && worker_stand_in(w, owner)) {
+		++*stand_ins;
+		take_reply(owner, &s->message);
+		worker_stand_back(owner);
+	} else {
+		worker_post(owner, &s->message);
+	}
+}
+
 void blocking_serve_later(struct worker *w) {
 	struct blocking_worker *bw = &w->blocking;
+	unsigned stand_ins = 0;
 	serve_all_ready(w);
 	while (bw->_served) {
 		struct served *s = bw->_served;
 		bw->_served = s->next;
 		if (!s->next) bw->_last_served = NULL;
-		take_reply(w, &s->message);
+		deliver(w, s, &stand_ins);
 	}
 }
 

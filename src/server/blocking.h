@@ -2,7 +2,8 @@
  *
  * A blocked client stands in the queue of each of its keys, in the key's shard. Whoever changes such a key serves the
  * queue at the end of its own command or transaction, before it lets go of the gates: oldest first, by running the
- * waiter's command for it. The reply goes to the owner of the client, who sends it.
+ * waiter's command for it. The reply goes to the owner of the client, who sends it; while the owner sleeps, whoever has
+ * served stands in for it.
  *
  *      WAITING ──claim──▶ CLAIMED ──served──▶ DONE
  *         ▲                  │
@@ -16,7 +17,8 @@
  *  3. Who holds the gates of all of a waiter's keys finds it WAITING or DONE, never CLAIMED. So does the owner when it
  *     takes a waiter out (time-out, disconnect). While a long run keeps one of the gates (store/gate.h, rule 6) it
  *     claims the waiter like anybody else, for good, and takes it out of the queues later.
- *  4. `client`, the heap of time-outs and the links between a waiter and its client are the owner's.
+ *  4. `client`, the heap of time-outs and the links between a waiter and its client are the owner's (or of who has its
+ *     worker.awake).
  *  5. A command that moves to a second key (BLMOVE) needs its gate as well. It is tried for without waiting; when it is
  *     taken, the rest of the queue is served after the command, under both gates in their order. */
 #ifndef TARN_SERVER_BLOCKING_H
@@ -45,7 +47,7 @@ void blocking_table_release(struct blocking_table *t); /* after the last client 
 /* Of a worker; all zero at the start. Private. */
 struct blocking_worker {
 	struct ready_key *_ready, *_last_ready; /* changed keys that somebody waits for */
-	struct served *_served, *_last_served;  /* replies for this worker's own clients */
+	struct served *_served, *_last_served;  /* replies that it has to hand out */
 	struct blocked **_heap;                 /* by time-out */
 	size_t _heap_count;                     /* read by others, relaxed */
 	size_t _heap_cap;
@@ -119,7 +121,7 @@ struct held_gates {
 	const uint64_t *bits; /* or, not NULL: a bit per shard */
 };
 void blocking_serve(struct worker *w, const struct held_gates *held);
-/* Holding no gate. Also hands the replies out that are for this worker's clients. */
+/* Holding no gate. Also hands the replies out, or sends them to the owners of their clients. */
 void blocking_serve_later(struct worker *w);
 
 /* ---- For the owner ---- */

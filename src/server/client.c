@@ -309,6 +309,15 @@ void client_flush_pushed(struct worker *w) {
 	}
 }
 
+bool client_flush_asleep(struct worker *w) {
+	for (struct client *c = w->pushed, *next; c; c = next) {
+		next = c->next_pushed;
+		if (c->out_first && !(c->flags & CLIENT_WANTS_WRITE)) client_flush(c);
+		if (!(c->flags & CLIENT_CLOSE_NOW)) forget_pushed(c);
+	}
+	return w->pushed != NULL;
+}
+
 enum client_class client_class(const struct client *c) {
 	/* Who monitors is a normal client, too; replicas come with their commands. */
 	return subscriber_is_one(&c->subscriber) ? CLIENT_CLASS_PUBSUB : CLIENT_CLASS_NORMAL;

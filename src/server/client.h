@@ -99,6 +99,9 @@ void client_push(struct client *c, struct slice bytes);
 /* The end of the turn: sends what was pushed. Outside any use of a client. */
 void client_flush_pushed(struct worker *w);
 
+/* The same in the place of the owner (worker_stand_in): who has to be freed is left to it. Whether there is anybody. */
+bool client_flush_asleep(struct worker *w);
+
 /* Writes what waits, about a mebibyte at most, since others wait as well; false when the socket takes no more. May mark
  * the client CLIENT_CLOSE_NOW. */
 bool client_flush(struct client *c);

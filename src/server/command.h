@@ -118,6 +118,11 @@ extern const char *const key_spec_flag_names[];
 /* The gate under which the command runs with these arguments. */
 enum command_gate command_gate_for(const struct command *cmd, unsigned argc, const struct slice *argv);
 
+/* Whether it may have that many arguments, its name (and its container's) included. */
+static inline bool command_arity_fits(const struct command *cmd, unsigned argc) {
+	return cmd->arity >= 0 ? (int)argc == cmd->arity : (int)argc >= -cmd->arity;
+}
+
 const struct command *command_find_subcommand(const struct command *container, struct slice name);
 
 /* The positions of the key arguments, in the order of the key specs. Calls `found` for each. False when the arguments

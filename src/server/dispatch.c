@@ -14,13 +14,12 @@ enum { MAX_ECHOED_ARGS_BYTES = 128, FEW_SHARDS = 32, RETRY_MS = 2 };
 
 /* ---- Ahead of the batch: commands, keys, cache lines ---- */
 
-static const struct command *find_command(const struct worker *w, const struct request *request) {
-	const struct server *s = w->server;
+const struct command *dispatch_find_command(const struct server *s, unsigned argc, const struct slice *argv) {
 	const struct command *cmd = __builtin_expect(s->renames.count > 0, 0)
-					    ? renames_lookup(&s->renames, s->commands, request->argv[0])
-					    : s->commands->lookup(request->argv[0]);
-	if (!cmd || !(cmd->flags & CMD_CONTAINER) || request->argc < 2) return cmd;
-	const struct command *sub = command_find_subcommand(cmd, request->argv[1]);
+					    ? renames_lookup(&s->renames, s->commands, argv[0])
+					    : s->commands->lookup(argv[0]);
+	if (!cmd || !(cmd->flags & CMD_CONTAINER) || argc < 2) return cmd;
+	const struct command *sub = command_find_subcommand(cmd, argv[1]);
 	return sub ? sub : cmd;
 }
 
@@ -41,14 +40,10 @@ static void collect_key(void *context, unsigned arg, uint32_t spec_flags) {
 	w->key_slots[w->key_slot_count++] = (struct call_key_slot){ hash, arg, store_shard_of(w->server->store, hash) };
 }
 
-static bool arity_fits(const struct command *cmd, unsigned argc) {
-	return cmd->arity >= 0 ? (int)argc == cmd->arity : (int)argc >= -cmd->arity;
-}
-
 static void collect_keys(struct worker *w, struct batch_item *item) {
 	item->first_key = w->key_slot_count;
 	const struct command *cmd = item->command;
-	if (cmd && (cmd->gate == GATE_KEYS || cmd->gate == GATE_SCRIPT) && arity_fits(cmd, item->request.argc)) {
+	if (cmd && (cmd->gate == GATE_KEYS || cmd->gate == GATE_SCRIPT) && command_arity_fits(cmd, item->request.argc)) {
 		struct collect k = { w, item->request.argv };
 		if (cmd->only_key > 0)
 			collect_key(&k, (unsigned)cmd->only_key, 0);
@@ -63,7 +58,8 @@ void dispatch_prepare(struct worker *w, struct client *c, unsigned count) {
 	w->batch_count = count;
 	w->row_end = 0;
 	for (unsigned i = 0; i < count; i++) {
-		w->batch[i].command = find_command(w, &w->batch[i].request);
+		const struct request *request = &w->batch[i].request;
+		w->batch[i].command = dispatch_find_command(w->server, request->argc, request->argv);
 		collect_keys(w, &w->batch[i]);
 	}
 	/* A lone request gains nothing from fetching what it reads next anyway; outside there may be nothing to fetch from. */
@@ -152,7 +148,7 @@ static bool is_acceptable(struct worker *w, struct client *c, const struct batch
 			call_upper_name(cmd));
 		return false;
 	}
-	if (!arity_fits(cmd, request->argc) || !cmd->handler) {
+	if (!command_arity_fits(cmd, request->argc) || !cmd->handler) {
 		reply_errorf(r, "ERR wrong number of arguments for '%s' command", cmd->full_name);
 		return false;
 	}

@@ -25,7 +25,10 @@ void mailbox_send(struct mailbox *box, struct message *m) {
 	} while (!atomic_compare_exchange_weak_explicit(
 		&box->_newest, &newest, m, memory_order_release, memory_order_relaxed));
 	/* Only the first message of a round wakes the owner; it takes all the others with it. */
-	if (newest) return;
+	if (!newest) mailbox_wake(box);
+}
+
+void mailbox_wake(struct mailbox *box) {
 	uint64_t one = 1;
 	ssize_t done = write(box->_event_fd, &one, sizeof(one));
 	(void)done; /* fails only when the counter is full, and then the owner is awake anyway */

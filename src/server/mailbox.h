@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct worker;
 struct message;
@@ -29,6 +30,14 @@ void mailbox_release(struct mailbox *box);
 int mailbox_fd(const struct mailbox *box);
 
 void mailbox_send(struct mailbox *box, struct message *m);
+
+/* Makes the owner look, whether there is a message or not. Any thread. */
+void mailbox_wake(struct mailbox *box);
+
+/* Whether nothing is on its way, at this moment. */
+static inline bool mailbox_is_empty(const struct mailbox *box) {
+	return atomic_load_explicit(&box->_newest, memory_order_relaxed) == NULL;
+}
 
 /* The owner: runs what has come; false when that was nothing. */
 bool mailbox_run(struct mailbox *box, struct worker *owner);

@@ -195,16 +195,11 @@ static void say_what_runs(struct script_run *run, int64_t since_ms) {
 /* The batch that the arguments lie in will be gone. */
 static void copy_arguments(struct script_run *run) {
 	struct call *c = &run->call;
-	size_t text = 0, slices = c->argc * sizeof(struct slice), keys = c->_key_count * sizeof(struct call_key_slot);
-	for (unsigned i = 0; i < c->argc; i++) text += c->argv[i].len;
-	char *piece = mem_alloc(keys + slices + text), *at = piece + keys + slices;
+	size_t slices = c->argc * sizeof(struct slice), keys = c->_key_count * sizeof(struct call_key_slot);
+	char *piece = mem_alloc(keys + slices + slices_bytes(c->argv, c->argc));
 	struct slice *args = (struct slice *)(piece + keys);
 	if (keys) memcpy(piece, c->_keys, keys);
-	for (unsigned i = 0; i < c->argc; i++) {
-		if (c->argv[i].len) memcpy(at, c->argv[i].ptr, c->argv[i].len);
-		args[i] = slice_of(at, c->argv[i].len);
-		at += c->argv[i].len;
-	}
+	slices_copy(args, (char *)(args + c->argc), c->argv, c->argc);
 	run->arg_keys = (struct call_key_slot *)piece;
 	c->_keys = run->arg_keys;
 	c->argv = args;
@@ -391,18 +386,10 @@ static void collect_slots(struct script_run *run, const struct call *inner) {
 		command_each_key(cmd, inner->argc, inner->argv, collect_slot, run);
 }
 
-static const struct command *find(const struct script_run *run, unsigned argc, const struct slice *argv) {
-	const struct server *s = run->worker->server;
-	const struct command *cmd =
-		s->renames.count ? renames_lookup(&s->renames, s->commands, argv[0]) : s->commands->lookup(argv[0]);
-	if (!cmd || !(cmd->flags & CMD_CONTAINER)) return cmd;
-	return argc < 2 ? cmd : command_find_subcommand(cmd, argv[1]);
-}
-
 static bool is_acceptable(const struct script_run *run, const struct command *cmd, unsigned argc, struct reply *r) {
-	if (!cmd)
+	if (!cmd || (cmd->flags & CMD_CONTAINER && argc >= 2))
 		reply_error(r, "ERR Unknown Redis command called from script");
-	else if (!cmd->handler || (cmd->arity >= 0 ? (int)argc != cmd->arity : (int)argc < -cmd->arity))
+	else if (!cmd->handler || !command_arity_fits(cmd, argc))
 		reply_error(r, "ERR Wrong number of args calling Redis command from script");
 	else if (cmd->flags & CMD_NOSCRIPT)
 		reply_error(r, "ERR This Redis command is not allowed from script");
@@ -457,7 +444,7 @@ enum script_step script_call(
 	if (w->command_ticks >= run->slice_end_ticks && script_tick(run) != SCRIPT_GO) return stop(run);
 	struct reply r;
 	reply_start(&r, out, proto);
-	const struct command *cmd = find(run, argc, argv);
+	const struct command *cmd = dispatch_find_command(w->server, argc, argv);
 	if (!is_acceptable(run, cmd, argc, &r)) {
 		dispatch_count_refused(w, cmd, &r);
 		return SCRIPT_GO;
@@ -543,10 +530,9 @@ static void prepare_try(struct script_run *run) {
 	reply_start(&run->reply, &run->out, client_of(run)->proto);
 	run->call.reply = &run->reply;
 	run->call._key_next = 0;
-	w->view = worker_view(w, run->client_db);
-	if (client_of(run)->flags & CLIENT_NO_TOUCH) w->view.flags |= VIEW_NO_TOUCH;
-	if (gate_has_world(&w->member)) w->view.flags |= VIEW_HAS_WORLD;
-	run->view = w->view;
+	run->view = worker_view(w, run->client_db);
+	if (client_of(run)->flags & CLIENT_NO_TOUCH) run->view.flags |= VIEW_NO_TOUCH;
+	if (gate_has_world(&w->member)) run->view.flags |= VIEW_HAS_WORLD;
 	run->call.view = &run->view;
 	run->stopping = false;
 	run->shown = (struct script_shown){ 0 };

@@ -104,29 +104,17 @@ size_t transaction_memory(const struct client *c) {
 
 /* ---- Queueing ---- */
 
-static size_t argument_bytes(const struct request *request) {
-	size_t bytes = 0;
-	for (unsigned i = 0; i < request->argc; i++) bytes += request->argv[i].len;
-	return bytes;
-}
-
 /* One piece for all of it: the struct, the slices, the key slots, the bytes. */
 static struct queued *copy_command(struct transaction *t, const struct worker *w, const struct batch_item *item) {
 	const struct request *request = &item->request;
-	size_t text = argument_bytes(request);
+	size_t text = slices_bytes(request->argv, request->argc);
 	size_t slices = request->argc * sizeof(struct slice), keys = item->key_count * sizeof(struct call_key_slot);
 	struct queued *q = take(t, sizeof(*q) + slices + keys + text);
 	if (!q) return NULL;
 	struct slice *argv = (struct slice *)(q + 1);
 	struct call_key_slot *slots = (struct call_key_slot *)(argv + request->argc);
-	char *at = (char *)(slots + item->key_count);
 	*q = (struct queued){ NULL, item->command, request->argc, item->key_count, argv, slots };
-	for (unsigned i = 0; i < request->argc; i++) {
-		size_t len = request->argv[i].len;
-		if (len) memcpy(at, request->argv[i].ptr, len);
-		argv[i] = slice_of(at, len);
-		at += len;
-	}
+	slices_copy(argv, (char *)(slots + item->key_count), request->argv, request->argc);
 	if (keys) memcpy(slots, w->key_slots + item->first_key, keys);
 	t->arg_bytes += text;
 	return q;

@@ -150,12 +150,16 @@ static void sleep_until_something(struct worker *w, int64_t timeout_us, struct p
 	STAT_ADD(w->stats.turns, 1);
 	STAT_ADD(w->stats.busy_ns, turn_ns);
 	if (turn_ns > w->stats.longest_turn_ns) STAT_SET(w->stats.longest_turn_ns, turn_ns);
-	if (timeout_us > 0) gate_outside(&w->member);
-	*count = poller_wait(&w->poller, events, MAX_EVENTS, timeout_us);
-	if (timeout_us > 0)
+	if (timeout_us > 0) {
+		gate_outside(&w->member);
+		lock_drop(&w->awake, LOCK_RANK_WORKER, w->index);
+		*count = poller_wait(&w->poller, events, MAX_EVENTS, timeout_us);
+		lock_take(&w->awake, LOCK_RANK_WORKER, w->index);
 		gate_inside(&w->member);
-	else
+	} else {
+		*count = poller_wait(&w->poller, events, MAX_EVENTS, 0);
 		gate_boundary(&w->member);
+	}
 	w->awake_ticks = w->command_ticks = clock_ticks();
 	w->refresh_ticks = 0;
 	w->monotonic_ms = clock_monotonic_ms();
@@ -165,6 +169,7 @@ static void sleep_until_something(struct worker *w, int64_t timeout_us, struct p
 void worker_run(struct worker *w) {
 	struct poller_event events[MAX_EVENTS];
 	w->awake_ticks = clock_ticks();
+	lock_take(&w->awake, LOCK_RANK_WORKER, w->index);
 	gate_inside(&w->member);
 	while (!atomic_load_explicit(&w->server->stopping, memory_order_acquire)) {
 		int count;
@@ -187,4 +192,19 @@ void worker_run(struct worker *w) {
 	}
 	script_end_for_good(w);
 	gate_outside(&w->member);
+	lock_drop(&w->awake, LOCK_RANK_WORKER, w->index);
+}
+
+/* Not while a run of our own is suspended: it holds gates. Nor before a message that is on its way: order is kept. */
+bool worker_stand_in(struct worker *w, struct worker *sleeper) {
+	if (script_is_under_way(w->run) || !mailbox_is_empty(&sleeper->mailbox)) return false;
+	if (!lock_try(&sleeper->awake, LOCK_RANK_WORKER, sleeper->index)) return false;
+	sleeper->now_ms = w->now_ms;
+	return true;
+}
+
+void worker_stand_back(struct worker *sleeper) {
+	bool has_to_wake = client_flush_asleep(sleeper) || sleeper->yielded || sleeper->after;
+	lock_drop(&sleeper->awake, LOCK_RANK_WORKER, sleeper->index);
+	if (has_to_wake) mailbox_wake(&sleeper->mailbox);
 }

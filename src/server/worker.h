@@ -49,6 +49,9 @@ struct batch_item {
 
 struct worker {
 	struct gate_member member;
+	/* Its thread has it but while it sleeps in the poller. So whoever gets it meanwhile may do for it what cannot wait, and
+	 * what is said to belong to the owner (blocking.c, worker_stand_in). */
+	struct lock awake;
 	struct server *server;
 	unsigned index;
 	pthread_t thread;
@@ -114,6 +117,12 @@ struct worker {
 	struct command_stats *command_stats; /* by command id */
 };
 
+/* In the place of another worker, which sleeps: true when that is possible, and then it goes on sleeping until
+ * worker_stand_back. The caller is inside, at a boundary, and holds no gate. No client may be freed meanwhile, since
+ * the sleeper may wake up with an event of it in hand; what is left for it to do makes it wake up. */
+__attribute__((warn_unused_result)) bool worker_stand_in(struct worker *w, struct worker *sleeper);
+void worker_stand_back(struct worker *sleeper);
+
 /* Accessors for handlers. */
 struct config *worker_config(struct worker *w);
 const struct command_table *worker_commands(const struct worker *w);
@@ -143,6 +152,9 @@ void worker_run_yielded(struct worker *w);
 void worker_forget_yielded(struct worker *w, struct client *c);
 
 /* server/dispatch.c */
+/* The command of a request under its present name, a container's subcommand if it names one, or the container itself if it
+ * has none of that name. NULL: there is no such command. */
+const struct command *dispatch_find_command(const struct server *s, unsigned argc, const struct slice *argv);
 /* Finds the commands of the batch's requests, hashes their keys, prefetches. */
 void dispatch_prepare(struct worker *w, struct client *c, unsigned count);
 /* Runs one request; false when it must wait (CLIENT PAUSE) and was not run. */

@@ -1,8 +1,7 @@
 """Starts servers for tests, waits for what they say, and looks at how they end.
 
 `Server` runs a tarn-server (or a redis-server, for comparison) as a child: settings of its own, a directory of its own,
-a free port. What the child prints is read by a thread as it comes, so that waiting for a log line is waiting for an
-event. At the end the child must still be alive, must leave with status 0 when it is asked to, and must not have printed a
+a free port. At the end the child must still be alive, must leave with status 0 when it is asked to, and must not have printed a
 crash report or a sanitizer's complaint; the log is part of the message when one of these fails.
 
 `Client` is redis-py without its conversions: the reply as the protocol has it, and errors with their complete text.
@@ -15,7 +14,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 import weakref
 from pathlib import Path
@@ -27,6 +25,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from tests.system import wire
+from tests.system.output import Output
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_BINARY = ROOT / "build" / "tarn-server"
@@ -114,9 +113,7 @@ class Server:
         self.args = list(args or [])
         self.config_text = config_text
         self.process = None
-        self._lines = []
-        self._news = threading.Condition()
-        self._ended = False
+        self._output = None
 
     # Life.
 
@@ -164,7 +161,6 @@ class Server:
         raise AssertionError("not reached")
 
     def spawn(self):
-        self._lines, self._ended = [], False
         env = dict(os.environ)
         env.setdefault("ASAN_OPTIONS", "abort_on_error=0:exitcode=99:detect_leaks=1")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1:exitcode=99")
@@ -172,28 +168,18 @@ class Server:
         self.process = subprocess.Popen(self.command_line(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, cwd=self.directory, env=env)
         _alive.add(self)
-        self._reader = threading.Thread(target=self._read_output, args=(self.process.stdout,), daemon=True)
-        self._reader.start()
-
-    def _read_output(self, pipe):
-        for line in pipe:
-            with self._news:
-                self._lines.append(line.decode(errors="replace").rstrip("\n"))
-                self._news.notify_all()
-        with self._news:
-            self._ended = True
-            self._news.notify_all()
+        self._output = Output(self.process.stdout)
 
     def kill(self):
         """SIGKILL, for tests of what is left behind."""
         self.process.kill()
         self.process.wait()
-        self._reader.join()
+        self._output.join()
 
     def wait_exit(self, timeout=30):
         """Waits for the process to leave by itself; its exit status."""
         status = self.process.wait(timeout)
-        self._reader.join()
+        self._output.join()
         return status
 
     def stop(self, check=True, timeout=60):
@@ -210,7 +196,7 @@ class Server:
                 self.process.send_signal(signal.SIGABRT)
                 self.process.wait()
                 status = "none: it did not leave when it got SIGTERM"
-        self._reader.join()
+        self._output.join()
         log = self.log()
         self.process = None
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -237,31 +223,18 @@ class Server:
     # The log.
 
     def log(self):
-        with self._news:
-            return "\n".join(self._lines)
+        return self._output.text()
 
     def log_position(self):
         """For wait_log's `since`: what is printed from now on."""
-        with self._news:
-            return len(self._lines)
+        return self._output.position()
 
     def wait_log(self, pattern, timeout=30, since=0):
         """Waits until a line of the log matches; returns the match."""
-        compiled = re.compile(pattern)
-        deadline = time.monotonic() + timeout
-        with self._news:
-            while True:
-                while since < len(self._lines):
-                    found = compiled.search(self._lines[since])
-                    since += 1
-                    if found:
-                        return found
-                left = deadline - time.monotonic()
-                if self._ended or left <= 0:
-                    why = "the server ended" if self._ended else f"{timeout} s went by"
-                    log = "\n".join(self._lines)
-                    raise ServerFailed(f"{why} without the line {pattern!r}\n{' '.join(self.command_line())}\n{log}")
-                self._news.wait(left)
+        try:
+            return self._output.wait_line(pattern, timeout, since)
+        except LookupError as error:
+            raise ServerFailed(f"{error}\n{' '.join(self.command_line())}\n{self.log()}") from None
 
     # Clients.
 

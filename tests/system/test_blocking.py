@@ -1,5 +1,7 @@
 """Commands that wait: who is served and in which order, by whom, what ends a wait, and that nothing is lost or given twice."""
 import random
+import socket
+import struct
 import threading
 import time
 from collections import Counter
@@ -7,6 +9,7 @@ from collections import Counter
 import pytest
 
 from tests.system.harness import wait_until
+from tests.system.rawsock import Raw
 from tests.system.wire import NIL, NIL_ARRAY, NIL_BULK, Double, Error, Status, request
 
 OK, QUEUED = Status(b"OK"), Status(b"QUEUED")
@@ -501,3 +504,40 @@ def test_reading_a_group_does_not_touch_a_watch(wire, other):
     wire("MULTI")
     wire("PING")
     assert wire("EXEC") == [Status(b"PONG")]
+
+
+# The pusher's worker answers for a worker that sleeps.
+
+@pytest.mark.workers(4)
+def test_who_leaves_while_it_is_served(server, other):
+    """Nobody is freed while its own worker may wake up with an event of it in hand."""
+    rng = random.Random(seed := random.randrange(1 << 32))
+    print(f"seed {seed}")
+    for _ in range(150):
+        waiters = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(4)]
+        for s in waiters:
+            if rng.random() < 0.5:  # its close is a reset
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            s.sendall(request("BLPOP", "k", 0) + request("BLPOP", "k", 0))
+        wait_until(lambda: blocked(other) == 4)
+        push = threading.Thread(target=lambda: [other("RPUSH", "k", "x" * rng.choice((1, 100000))) for _ in range(6)])
+        push.start()
+        for s in waiters:
+            s.close()
+        push.join()
+        wait_until(lambda: blocked(other) == 0)
+        other("DEL", "k")
+
+
+@pytest.mark.workers(4)
+def test_served_through_a_full_socket(server, other):
+    """The rest of a reply that did not fit, and the requests behind it, are its own worker's."""
+    value = b"v" * 3_000_000
+    for _ in range(8):
+        with Raw(server.port, timeout=60, rcvbuf=4096) as slow:
+            slow.send(request("BLPOP", "k", 0) + request("PING") + request("LLEN", "k"))
+            wait_until(lambda: blocked(other) == 1)
+            other("RPUSH", "k", value)
+            assert slow.read() == [b"k", value]
+            assert slow.read() == b"PONG"
+            assert slow.read() == 0

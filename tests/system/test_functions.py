@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from tests.system.harness import Server, wait_until
+from tests.system.threads import in_threads
 from tests.system.wire import NIL, NIL_BULK, Error, Map, Set, Status
 
 REFERENCE = "/usr/bin/redis-server"
@@ -794,25 +795,6 @@ def test_every_worker_has_what_was_loaded(c, connect):
     assert {client.fails("FCALL", "f", 1, "k") for client in clients} == {NOT_FOUND}
 
 
-def in_threads(work, arguments):
-    """Runs work(argument) in a thread each; raises what one of them raised."""
-    failures = []
-
-    def run(argument):
-        try:
-            work(argument)
-        except BaseException as error:  # noqa: BLE001 - told by the main thread
-            failures.append(error)
-    threads = [threading.Thread(target=run, args=(argument,), daemon=True) for argument in arguments]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-        assert not thread.is_alive()
-    if failures:
-        raise failures[0]
-
-
 @pytest.mark.protocols(2)
 def test_replace_under_load(c, connect):
     """Each call sees one version of the library, whole, and the versions that a client sees never go back."""
@@ -844,7 +826,8 @@ def test_replace_under_load(c, connect):
             over.set()
 
     workers = [(lambda client, i=i: call(i, client)) for i in range(8)]
-    in_threads(lambda job: job[0](job[1]), [(change, connect())] + [(work, connect()) for work in workers])
+    jobs = [(work, connect()) for work in [change, *workers]]
+    in_threads(len(jobs), lambda i: jobs[i][0](jobs[i][1]))
     assert [int(c("GET", f"count{i}")) for i in range(8)] == calls
     assert c("FCALL", "g", 0) == [rounds - 1, rounds - 1]
 
@@ -877,7 +860,8 @@ def test_flush_and_restore_under_load(c, connect):
             over.set()
 
     workers = [(lambda client, i=i: call(i, client)) for i in range(6)]
-    in_threads(lambda job: job[0](job[1]), [(change, connect())] + [(work, connect()) for work in workers])
+    jobs = [(work, connect()) for work in [change, *workers]]
+    in_threads(len(jobs), lambda i: jobs[i][0](jobs[i][1]))
     assert [int(c("GET", f"count{i}")) for i in range(6)] == done
 
 

@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from tests.system.harness import wait_until
+from tests.system.threads import in_threads
 from tests.system.wire import NIL, NIL_ARRAY, NIL_BULK, Error, Map, Nil, Status
 
 OK, QUEUED, PONG = Status(b"OK"), Status(b"QUEUED"), Status(b"PONG")
@@ -516,23 +517,6 @@ def test_redis_py_watch_error(r):
     assert r.get("k") == "changed"
 
 
-def run_threads(count, work):
-    failures = []
-
-    def guarded(number):
-        try:
-            work(number)
-        except BaseException as error:  # noqa: B902 - handed to the test
-            failures.append(error)
-    threads = [threading.Thread(target=guarded, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-
-
 def test_counters_with_watch_lose_no_increment(server, protocol):
     threads, each = 6, 60
     retries = []
@@ -546,7 +530,7 @@ def test_counters_with_watch_lose_no_increment(server, protocol):
                 retries.append(1)
             for _ in range(each):
                 client.transaction(step, "counter")
-    run_threads(threads, work)
+    in_threads(threads, work)
     with redis.Redis(port=server.port, protocol=protocol) as client:
         assert int(client.get("counter")) == threads * each
     assert len(retries) >= threads * each
@@ -592,13 +576,13 @@ def test_transfers_keep_their_sum(server, protocol):
 
     def watch_the_sum():
         try:
-            run_threads(2, look)
+            in_threads(2, look)
         except BaseException as error:  # noqa: B902 - looked at below
             failure.append(error)
     readers = threading.Thread(target=watch_the_sum)
     readers.start()
     try:
-        run_threads(3, transfer)
+        in_threads(3, transfer)
         wait_until(lambda: len(looks) >= 10 or failure)
     finally:
         done.set()
@@ -624,7 +608,7 @@ def test_a_transaction_with_a_walk_is_one_as_well(server, protocol):
                 while not done.is_set():
                     size, left, right, keys = transaction(w, ("DBSIZE",), ("EXISTS", "left"), ("EXISTS", "right"), ("KEYS", "*"))
                     assert size == left + right == len(keys) and left == right
-    run_threads(3, churn)
+    in_threads(3, churn)
 
 
 def test_watchers_come_and_go_while_keys_change(server, protocol):
@@ -654,7 +638,7 @@ def test_watchers_come_and_go_while_keys_change(server, protocol):
                 with lock:
                     won[at] += 1
         w.close()
-    run_threads(6, work)
+    in_threads(6, work)
     with server.wire(protocol) as w:
         counts = [0 if isinstance(w("GET", name), Nil) else int(w("GET", name)) for name in names]
     assert counts == won, seed
@@ -678,5 +662,5 @@ def test_an_exec_does_not_wait_for_other_keys(server):
                     before = time.monotonic()
                     w("GET", f"idle{number}")
                     slowest.append(time.monotonic() - before)
-    run_threads(3, work)
+    in_threads(3, work)
     assert max(slowest) < (20 if server.sanitized else 5)

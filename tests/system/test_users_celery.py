@@ -2,6 +2,7 @@
 as strings that are told by pub/sub, chords counted by scripts, workers' gossip and remote control through fan-out. One worker process
 per kind of server serves all tests of this file, as a user's does.
 """
+import gc
 import importlib
 import json
 import os
@@ -60,6 +61,8 @@ def tasks(url):
     sys.modules.pop(APP, None)
     module = importlib.import_module(APP)
     yield module
+    # Results that are still somewhere unsubscribe when they go, and complain on stderr when the server has gone before them.
+    gc.collect()
     module.app.close()
     del os.environ["TARN_CELERY_URL"]
 

@@ -13,7 +13,8 @@ import redis
 from dramatiq.results import ResultTimeout
 
 from tests.system.harness import wait_until
-from tests.system.users_tools import in_threads, python, scripted
+from tests.system.threads import in_threads
+from tests.system.users_tools import python, scripted
 
 APP = "tests.system.users_dramatiq_app"
 pytestmark = scripted

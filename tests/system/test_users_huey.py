@@ -11,7 +11,8 @@ from huey.exceptions import ResultTimeout, TaskException, TaskLockedException
 from huey.signals import SIGNAL_COMPLETE
 
 from tests.system.harness import wait_until
-from tests.system.users_tools import dial, in_threads, r, scripted  # noqa: F401
+from tests.system.threads import in_threads
+from tests.system.users_tools import dial, r, scripted  # noqa: F401
 
 pytestmark = scripted
 

@@ -13,7 +13,8 @@ from redis.exceptions import LockError, LockNotOwnedError
 from redlock import Redlock as RedlockPy
 
 from tests.system.harness import wait_until
-from tests.system.users_tools import dial, in_threads, r, scripted  # noqa: F401
+from tests.system.threads import in_threads
+from tests.system.users_tools import dial, r, scripted  # noqa: F401
 
 pytestmark = scripted
 

@@ -16,7 +16,8 @@ from rq.registry import FailedJobRegistry, FinishedJobRegistry, ScheduledJobRegi
 
 from tests.system import users_rq_jobs as jobs
 from tests.system.harness import ROOT, wait_until
-from tests.system.users_tools import dial, in_threads, python, r, scripted  # noqa: F401
+from tests.system.threads import in_threads
+from tests.system.users_tools import dial, python, r, scripted  # noqa: F401
 
 # RQ itself does not know RESP3's replies (of XREAD, for one).
 pytestmark = [scripted, pytest.mark.protocols(2)]

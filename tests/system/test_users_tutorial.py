@@ -12,7 +12,8 @@ import redis
 from redis import asyncio as aredis
 
 from tests.system.harness import ROOT, wait_until
-from tests.system.users_tools import Program, dial, in_threads, r, scripted  # noqa: F401
+from tests.system.threads import in_threads
+from tests.system.users_tools import Program, dial, r, scripted  # noqa: F401
 
 OLD_PYTHON = ROOT / ".venv-redis2" / "bin" / "python"
 

@@ -1,16 +1,14 @@
-"""What test_users_*.py share: programs of users as child processes, clients with redis-py's own defaults, work in threads."""
+"""What test_users_*.py share: programs of users as child processes, clients with redis-py's own defaults."""
 import os
-import re
 import signal
 import subprocess
 import sys
-import threading
-import time
 
 import pytest
 import redis
 
 from tests.system.harness import ROOT
+from tests.system.output import Output
 
 # Marks what needs scripts.
 scripted = pytest.mark.needs("EVAL", "EVALSHA", "SCRIPT")
@@ -37,10 +35,7 @@ class Program:
         self.command = [str(word) for word in command]
         self.process = subprocess.Popen(self.command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, start_new_session=True)
-        self._lines, self._ended = [], False
-        self._news = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self._output = Output(self.process.stdout)
 
     def __enter__(self):
         return self
@@ -48,33 +43,15 @@ class Program:
     def __exit__(self, *_):
         self.kill()
 
-    def _read(self):
-        for line in self.process.stdout:
-            with self._news:
-                self._lines.append(line.decode(errors="replace").rstrip("\n"))
-                self._news.notify_all()
-        with self._news:
-            self._ended = True
-            self._news.notify_all()
-
     def output(self):
-        with self._news:
-            return "\n".join(self._lines)
+        return self._output.text()
 
     def wait_line(self, pattern, timeout=20):
         """Waits until a line of the output matches; returns the match."""
-        compiled, seen, deadline = re.compile(pattern), 0, time.monotonic() + timeout
-        with self._news:
-            while True:
-                while seen < len(self._lines):
-                    found = compiled.search(self._lines[seen])
-                    seen += 1
-                    if found:
-                        return found
-                left = deadline - time.monotonic()
-                text = "\n".join(self._lines)
-                assert left > 0 and not self._ended, f"{self.command} did not print {pattern!r}, but:\n{text}"
-                self._news.wait(left)
+        try:
+            return self._output.wait_line(pattern, timeout)
+        except LookupError as error:
+            raise AssertionError(f"{self.command}: {error}; it printed:\n{self.output()}") from None
 
     def finish(self, timeout=30):
         """Waits for the program to end by itself and well; what it printed."""
@@ -83,7 +60,7 @@ class Program:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"{self.command} did not end within {timeout} s, and printed:\n{self.output()}") from None
-        self._reader.join()
+        self._output.join()
         assert status == 0, f"{self.command} ended with status {status} and printed:\n{self.output()}"
         return self.output()
 
@@ -101,7 +78,7 @@ class Program:
                 except ProcessLookupError:
                     pass
             self.process.wait()
-        self._reader.join(10)
+        self._output.join(10)
 
 
 def python(module_or_file, *args, **kwargs):
@@ -125,22 +102,3 @@ def dial(server, protocol):
 @pytest.fixture
 def r(dial):
     return dial()
-
-
-def in_threads(count, work):
-    """work(number) in as many threads; what they returned. A failure of one is the test's."""
-    results, failures = [None] * count, []
-
-    def run(number):
-        try:
-            results[number] = work(number)
-        except BaseException as error:  # handed to the test, which fails with it
-            failures.append(error)
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-    return results
