@@ -43,7 +43,8 @@ static void collect_key(void *context, unsigned arg, uint32_t spec_flags) {
 static void collect_keys(struct worker *w, struct batch_item *item) {
 	item->first_key = w->key_slot_count;
 	const struct command *cmd = item->command;
-	if (cmd && (cmd->gate == GATE_KEYS || cmd->gate == GATE_SCRIPT) && command_arity_fits(cmd, item->request.argc)) {
+	if (cmd && (cmd->gate == GATE_KEYS || cmd->gate == GATE_SCRIPT) &&
+		command_arity_fits(cmd, item->request.argc)) {
 		struct collect k = { w, item->request.argv };
 		if (cmd->only_key > 0)
 			collect_key(&k, (unsigned)cmd->only_key, 0);
