@@ -66,8 +66,13 @@ void dispatch_prepare(struct worker *w, struct client *c, unsigned count) {
 	/* A lone request gains nothing from fetching what it reads next anyway; outside there may be nothing to fetch from. */
 	if (w->key_slot_count < 2 || gate_is_limited(&w->member)) return;
 	struct view v = worker_view(w, c->db);
-	for (unsigned i = 0; i < w->key_slot_count; i++) store_prefetch(&v, w->key_slots[i].hash);
-	for (unsigned i = 0; i < w->key_slot_count; i++) store_prefetch_entry(&v, w->key_slots[i].hash);
+	/* A queue's or counter's pipeline names one key again and again. */
+	uint64_t last = ~w->key_slots[0].hash;
+	for (unsigned i = 0; i < w->key_slot_count; last = w->key_slots[i++].hash)
+		if (w->key_slots[i].hash != last) store_prefetch(&v, w->key_slots[i].hash);
+	last = ~w->key_slots[0].hash;
+	for (unsigned i = 0; i < w->key_slot_count; last = w->key_slots[i++].hash)
+		if (w->key_slots[i].hash != last) store_prefetch_entry(&v, w->key_slots[i].hash);
 	for (unsigned i = 0; i < count; i++) {
 		const struct batch_item *item = &w->batch[i];
 		if (item->key_count == 0 || !(item->command->flags & CMD_WRITE)) continue;
@@ -359,9 +364,14 @@ static bool attend(struct worker *w, struct client *c, const struct batch_item *
 	return true;
 }
 
-static void start_view(struct worker *w, struct client *c, const struct command *cmd) {
-	w->view = worker_view(w, c->db);
-	if (c->flags & CLIENT_NO_TOUCH && strcmp(cmd->name, "touch") != 0) w->view.flags |= VIEW_NO_TOUCH;
+/* What stays the same from command to command is left as it is. */
+static inline void start_view(struct worker *w, struct client *c, const struct command *cmd) {
+	if (__builtin_expect(c->db != w->view.db_index, 0)) w->view = view_in_db(&w->view, c->db);
+	w->view.flags = 0;
+	w->view.now_ms = w->now_ms;
+	w->view.earliest_ms = INT64_MAX;
+	if (__builtin_expect(c->flags & CLIENT_NO_TOUCH, 0) && strcmp(cmd->name, "touch") != 0)
+		w->view.flags |= VIEW_NO_TOUCH;
 }
 
 static void end_view(struct worker *w) {

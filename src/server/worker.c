@@ -54,6 +54,7 @@ bool worker_init(struct worker *w, struct server *s, unsigned index) {
 	w->next_expiry_ms = INT64_MAX;
 	pubsub_local_init(&w->pubsub);
 	w->now_ms = clock_wall_ms();
+	w->view = worker_view(w, 0);
 	w->run = script_run_new(w);
 	gate_join(&s->gate, &w->member);
 	return true;

@@ -302,9 +302,13 @@ void store_open(struct view *v, const struct key *key, struct entry *e, enum val
 	}
 	assert(entry_type(e) == type);
 	edit->value = entry_value(e);
-	edit->_bytes = entry_memory(e);
 	edit->_due_ms = entry__due(e);
-	if (entry_is_inline(e)) edit->value.data = copied_out(&edit->value);
+	if (entry_is_inline(e)) {
+		edit->_value_bytes = 0; /* they are the entry's */
+		edit->value.data = copied_out(&edit->value);
+	} else {
+		edit->_value_bytes = value_memory(&edit->value);
+	}
 }
 
 static bool vanishes(const struct value *value) {
@@ -348,16 +352,20 @@ static bool holds(const struct entry *e, const struct value *value) {
 
 bool store_close(struct view *v, const struct key *key, struct edit *edit) {
 	struct entry *e = edit->_entry;
-	struct entry_before before = { (uintptr_t)e, edit->_due_ms, edit->_bytes, e ? e->_flags : 0 };
+	/* A big value that was changed behind its pointer: only its bytes may be others. */
+	if (e && holds(e, &edit->value) && !vanishes(&edit->value) && value_next_end(&edit->value) < 0 &&
+		!entry_has(e, ENTRY_FIELDS_END)) {
+		view_part(v, key->hash)->bytes += value_memory(&edit->value) - edit->_value_bytes;
+		return true;
+	}
+	struct entry_before before = { 0 };
+	if (e)
+		before = (struct entry_before){ (uintptr_t)e, edit->_due_ms,
+			mem_size_class(entry__bytes(e)) + edit->_value_bytes, e->_flags };
 	if (vanishes(&edit->value)) {
 		entry__drop_value(&edit->value);
 		if (e) remove_opened(v, key, &before, e);
 		return false;
-	}
-	/* A big value that was changed behind its pointer: only its bytes may be others. */
-	if (e && holds(e, &edit->value) && value_next_end(&edit->value) < 0 && !entry_has(e, ENTRY_FIELDS_END)) {
-		view_part(v, key->hash)->bytes += entry_memory(e) - before.bytes;
-		return true;
 	}
 	struct entry_plan plan = plan_for(&edit->value, e ? entry_expiry(e) : EXPIRY_NONE);
 	struct entry *now = shape(v, key, e, &plan);
