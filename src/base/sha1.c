@@ -12,7 +12,7 @@ static uint32_t read_word(const uint8_t *at) {
 
 static void add_block(uint32_t state[static 5], const uint8_t *block) {
 	uint32_t w[ROUNDS];
-	for (unsigned i = 0; i < 16; i++) w[i] = read_word(block + 4 * i);
+	for (size_t i = 0; i < 16; i++) w[i] = read_word(block + 4 * i);
 	for (unsigned i = 16; i < ROUNDS; i++) w[i] = rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
 	uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
 	for (unsigned i = 0; i < ROUNDS; i++) {
@@ -68,7 +68,7 @@ void sha1_hex(struct slice bytes, char out[static SHA1_HEX_CHARS + 1]) {
 	static const char digits[] = "0123456789abcdef";
 	uint8_t raw[SHA1_BYTES];
 	sha1(bytes, raw);
-	for (unsigned i = 0; i < SHA1_BYTES; i++) {
+	for (size_t i = 0; i < SHA1_BYTES; i++) {
 		out[2 * i] = digits[raw[i] >> 4];
 		out[2 * i + 1] = digits[raw[i] & 15];
 	}

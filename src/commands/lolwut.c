@@ -41,7 +41,7 @@ static void draw_lake(struct buffer *picture, const int *height) {
 	for (int row = 0; row < LAKE; row++) {
 		for (int x = 0; x < COLUMNS; x++) {
 			bool mirrored = row * 2 < height[x];
-			bool ripple = random_below(LAKE * 2) < (uint64_t)row + 2;
+			bool ripple = random_below((uint64_t)LAKE * 2) < (uint64_t)row + 2;
 			buffer_append_char(picture, ripple ? '~' : mirrored ? ':' : ' ');
 		}
 		buffer_append_char(picture, '\n');

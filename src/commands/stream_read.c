@@ -255,7 +255,7 @@ static enum blocking_outcome serve_reader(struct call *c, const struct key *key)
 
 /* `$` and `+` mean what is there now, not what will be there when somebody is served: they become IDs. */
 static void wait_to_read(struct call *c, const struct read_args *args, const struct stream **streams) {
-	struct slice *argv = mem_alloc(c->argc * sizeof(argv[0]) + args->streams * STREAM_ID_CHARS);
+	struct slice *argv = mem_alloc(c->argc * sizeof(argv[0]) + (size_t)args->streams * STREAM_ID_CHARS);
 	char *text = (char *)(argv + c->argc);
 	memcpy(argv, c->argv, c->argc * sizeof(argv[0]));
 	for (unsigned i = 0; i < args->streams; i++, text += STREAM_ID_CHARS) {

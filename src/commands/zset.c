@@ -69,10 +69,9 @@ struct add_outcome {
 static void add_pairs(struct call *c, const struct add_options *o, const double *scores, struct value *z,
 	struct add_outcome *outcome) {
 	for (unsigned i = 0; i < o->pairs; i++) {
-		struct slice member = c->argv[o->first + i * 2 + 1];
-		if (i % ZSET_PREFETCH_MAX == 0 && o->pairs > 1)
-			zset_prefetch(z, c->argv + o->first + i * 2 + 1, o->pairs - i, 2);
-		outcome->last = zset_add(z, member, scores[i], o->flags, store_limits(c->view), &outcome->score);
+		const struct slice *member = &c->argv[o->first + i * 2 + 1];
+		if (i % ZSET_PREFETCH_MAX == 0 && o->pairs > 1) zset_prefetch(z, member, o->pairs - i, 2);
+		outcome->last = zset_add(z, *member, scores[i], o->flags, store_limits(c->view), &outcome->score);
 		if (outcome->last == ZSET_NO_MEMORY) return;
 		outcome->added += outcome->last == ZSET_ADDED;
 		outcome->updated += outcome->last == ZSET_UPDATED;

@@ -115,13 +115,7 @@ void interp_run(struct interp *in, struct call *c, struct interp_job *job);
 /* Inside a C function that a script calls: the call that is run for; NULL in interp_execute and interp_protect. */
 struct call *interp_call(const struct interp *in);
 
-/* ---- For the libraries (script/lib_*.c), see libs.h ---- */
-
-/* Called every few thousand steps of a long loop. May suspend the run; raises an error when the run has to end. */
-void interp_tick(lua_State *L);
-
-/* Raises "Attempt to modify a readonly table" when the table at `index` is a guard. */
-void interp_check_writable(lua_State *L, int index);
+/* ---- For C functions that a script calls; libs.h has interp_tick and interp_check_writable ---- */
 
 /* Raises an error as redis.call does: a table with `err`, "ERR " and the text, without position. For `return interp_raise(…)`. */
 __attribute__((format(printf, 2, 3))) int interp_raise(lua_State *L, const char *format, ...);

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "script/interp_private.h"
+#include "script/libs.h"
 
 /* A few tables that contain each other make a reply without end, so time and length are looked at. */
 enum { TICK_STEPS = 1000 };

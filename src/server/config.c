@@ -149,8 +149,9 @@ bool config_set(struct config *config, unsigned argc, const struct slice *argv, 
 	set.changes = mem_calloc(set.count * sizeof(*set.changes));
 	bool good = true;
 	for (unsigned i = 0; good && i < set.count; i++) {
-		set.changes[i].name = argv[2 * i];
-		set.changes[i].value = argv[2 * i + 1];
+		const struct slice *pair = argv + 2 * (size_t)i;
+		set.changes[i].name = pair[0];
+		set.changes[i].value = pair[1];
 		good = resolve(&set, i, caller, error);
 	}
 	for (unsigned i = 0; good && i < set.count; i++) good = parse(&set, &set.changes[i], error);

@@ -47,7 +47,7 @@ static void gather_server(struct figures *f, const struct server *s) {
 	f->port = settings->port;
 	f->now_us = clock_wall_us();
 	f->uptime_s = (f->now_us / 1000 - s->started_ms) / 1000;
-	f->uptime_days = f->uptime_s / (24 * 60 * 60);
+	f->uptime_days = f->uptime_s / ((int64_t)24 * 60 * 60);
 	f->hz = settings->hz;
 	f->lru_clock = f->now_us / 1000000 & 0xffffff;
 	f->threads = s->worker_count;

@@ -147,7 +147,7 @@ static void count_pattern(struct pubsub *p, const struct worker *w, struct slice
 	struct table_place place = table_find(&p->pattern_names, hash, topic_has_name, &name);
 	struct topic *t = place.bucket ? table_item_at(place) : add_pattern(p, name, hash);
 	change_topic(t, w, change);
-	if (t->subscribers == 0) remove_pattern(p, place);
+	if (place.bucket && t->subscribers == 0) remove_pattern(p, place);
 	unlock_patterns(p);
 }
 

@@ -1,4 +1,4 @@
-#include "server/scripting_private.h"
+#include "server/scripting.h"
 
 #include <assert.h>
 
@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fiber.h"
 #include "base/log.h"
+#include "server/scripting_private.h"
 #include "server/transaction.h"
 
 enum {

@@ -43,7 +43,7 @@ static void free_entry(struct slowlog_entry *e) {
 }
 
 static void trim_locked(struct slowlog *log, size_t max_len) {
-	while (log->_count > max_len) {
+	while (log->_oldest && log->_count > max_len) {
 		struct slowlog_entry *gone = log->_oldest;
 		log->_oldest = gone->prev;
 		if (log->_oldest)

@@ -39,18 +39,18 @@ static struct {
 } codes[MAX_CODES];
 static unsigned code_count;
 
-void error_stats_count(const char *text) {
-	char code[CODE_BYTES]; /* cut before it is looked up, or a long one would be new each time */
-	snprintf(code, sizeof(code), "%s", text);
+void error_stats_count(const char *code) {
+	char cut[CODE_BYTES]; /* cut before it is looked up, or a long one would be new each time */
+	snprintf(cut, sizeof(cut), "%s", code);
 	lock_take(&codes_lock, LOCK_RANK_SERVER, 0);
 	unsigned at = 0;
 	int order = 1;
-	while (at < code_count && (order = strcmp(codes[at].code, code)) < 0) at++;
+	while (at < code_count && (order = strcmp(codes[at].code, cut)) < 0) at++;
 	if (at < code_count && order == 0) {
 		codes[at].count++;
 	} else if (code_count < MAX_CODES) {
 		memmove(codes + at + 1, codes + at, (code_count - at) * sizeof(codes[0]));
-		memcpy(codes[at].code, code, sizeof(code));
+		memcpy(codes[at].code, cut, sizeof(cut));
 		codes[at].count = 1;
 		code_count++;
 	}

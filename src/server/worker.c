@@ -196,9 +196,10 @@ void worker_run(struct worker *w) {
 	lock_drop(&w->awake, LOCK_RANK_WORKER, w->index);
 }
 
-/* Not while a run of our own is suspended: it holds gates. Nor before a message that is on its way: order is kept. */
+/* Not while a run of our own is suspended: it holds gates. Nor while somebody else's has the world: gates are refused to
+ * us then, but would not be to the sleeper's member. Nor before a message that is on its way: order is kept. */
 bool worker_stand_in(struct worker *w, struct worker *sleeper) {
-	if (script_is_under_way(w->run) || !mailbox_is_empty(&sleeper->mailbox)) return false;
+	if (script_is_under_way(w->run) || gate_is_limited(&w->member) || !mailbox_is_empty(&sleeper->mailbox)) return false;
 	if (!lock_try(&sleeper->awake, LOCK_RANK_WORKER, sleeper->index)) return false;
 	sleeper->now_ms = w->now_ms;
 	return true;

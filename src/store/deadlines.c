@@ -203,7 +203,7 @@ static struct sprout node_add(struct deadlines *d, struct deadline_node *node, u
 __attribute__((no_sanitize("thread"), noinline)) void deadlines_prefetch(const struct deadlines *d) {
 	const char *root = (const char *)*(struct deadline_node *const volatile *)&d->_root;
 	if (!root) return;
-	for (size_t at = 0; at < 6 * CACHE_LINE; at += CACHE_LINE) __builtin_prefetch(root + at);
+	for (size_t at = 0; at < 6 * (size_t)CACHE_LINE; at += CACHE_LINE) __builtin_prefetch(root + at);
 }
 
 void deadlines_add(struct deadlines *d, int64_t when_ms, struct entry *e) {

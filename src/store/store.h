@@ -132,7 +132,7 @@ struct edit {
 	struct value value; /* the caller changes this */
 	/* Private. */
 	struct entry *_entry; /* NULL: the key is new */
-	size_t _value_bytes; /* as value_memory counts; 0 when it lay in the entry */
+	size_t _value_bytes;  /* as value_memory counts; 0 when it lay in the entry */
 	int64_t _due_ms;
 };
 

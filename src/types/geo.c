@@ -224,7 +224,7 @@ static unsigned steps_for(double radius_metres, double lat) {
 	int steps = 1;
 
 	if (radius_metres == 0) return GEO_STEPS;
-	for (; radius_metres < mercator_half_width; radius_metres *= 2) steps++;
+	for (; radius_metres < mercator_half_width; steps++) radius_metres *= 2;
 	/* Two less, so that the centre's neighbours reach far enough wherever in its cell the centre lies. */
 	steps -= 2;
 	/* Cells become narrow towards the poles. */
@@ -260,7 +260,7 @@ static bool is_too_fine(struct cell centre, unsigned steps, const struct edges *
 
 /* In the order in which they are searched. */
 static const struct {
-	int8_t rows, columns;
+	int rows, columns;
 } around[9] = { { 0, 0 }, { 1, 0 }, { -1, 0 }, { 0, 1 }, { 0, -1 }, { 1, 1 }, { 1, -1 }, { -1, 1 }, { -1, -1 } };
 
 static struct geo_range range_of(struct cell c, unsigned steps) {

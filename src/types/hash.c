@@ -204,7 +204,7 @@ static bool longest_fits(const struct value *h, size_t longest) {
 /* Back to the form that a hash of these fields would have had from the beginning. */
 static void tighten(struct value *h) {
 	/* Texts that a pack holds as numbers get longer. */
-	if (h->encoding != HASH_PACK || pack_bytes(h->data) > HASH_TIGHT_MAX_BYTES * 2) return;
+	if (h->encoding != HASH_PACK || pack_bytes(h->data) > (size_t)HASH_TIGHT_MAX_BYTES * 2) return;
 	struct value tight = hash__tight_new();
 	char field_scratch[PACK_SCRATCH_BYTES], value_scratch[PACK_SCRATCH_BYTES];
 	struct hash_spot spot;

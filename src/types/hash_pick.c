@@ -7,8 +7,7 @@
 typedef uintptr_t hash_ref;
 
 struct pick_visitor {
-	hash_visit_fn *visit;
-	hash_pick_fn *pick; /* instead of visit; says whether to go on */
+	hash_pick_fn *pick; /* says whether to go on */
 	void *context;
 };
 
@@ -23,9 +22,19 @@ static bool tell(const struct value *h, hash_ref ref, const struct pick_visitor 
 		field = parts.field;
 		value = parts.value;
 	}
-	if (v->pick) return v->pick(v->context, field, value);
-	v->visit(v->context, field, value);
-	return true;
+	return v->pick(v->context, field, value);
+}
+
+/* The context of `once`. */
+struct plain_visitor {
+	hash_visit_fn *visit;
+	void *context;
+};
+
+static bool once(void *context, struct slice field, struct slice value) {
+	const struct plain_visitor *plain = context;
+	plain->visit(plain->context, field, value);
+	return false;
 }
 
 /* All fields that have not ended, *count of them; NULL without memory. For mem_free. */
@@ -76,14 +85,9 @@ static bool pick_gathered(const struct value *h, int64_t now_ms, const struct pi
 	return true;
 }
 
-static bool once(void *context, struct slice field, struct slice value) {
-	const struct pick_visitor *v = context;
-	v->visit(v->context, field, value);
-	return false;
-}
-
 bool hash_pick(const struct value *h, int64_t now_ms, hash_visit_fn *visit, void *context) {
-	struct pick_visitor v = { .visit = visit, .context = context };
+	struct plain_visitor plain = { visit, context };
+	struct pick_visitor v = { once, &plain };
 	size_t live = hash_live_count(h, now_ms);
 	if (live == 0) return false;
 	if (hash_is_flat(h)) {
@@ -98,12 +102,11 @@ bool hash_pick(const struct value *h, int64_t now_ms, hash_visit_fn *visit, void
 		(void)tell(h, random_item(h->data, now_ms), &v);
 		return true;
 	}
-	struct pick_visitor first = { .pick = once, .context = &v };
-	return pick_gathered(h, now_ms, &first);
+	return pick_gathered(h, now_ms, &v);
 }
 
 bool hash_pick_many(const struct value *h, int64_t now_ms, hash_pick_fn *visit, void *context) {
-	struct pick_visitor v = { .pick = visit, .context = context };
+	struct pick_visitor v = { visit, context };
 	size_t live = hash_live_count(h, now_ms);
 	if (live == 0) return true;
 	if (hash_is_flat(h) || !mostly_alive(h, live)) return pick_gathered(h, now_ms, &v);
@@ -155,7 +158,8 @@ static bool draw(const struct value *h, int64_t now_ms, size_t wanted, const str
 }
 
 bool hash_pick_distinct(const struct value *h, int64_t now_ms, size_t count, hash_visit_fn *visit, void *context) {
-	struct pick_visitor v = { .visit = visit, .context = context };
+	struct plain_visitor plain = { visit, context };
+	struct pick_visitor v = { once, &plain };
 	size_t live = hash_live_count(h, now_ms);
 	if (count >= live) {
 		hash_each(h, now_ms, visit, context);

@@ -97,6 +97,7 @@ const char *stream__walk_node(struct stream_walk *w, const struct stream_node *n
 }
 
 static const char *check_node(struct stream_walk *w, const struct stream_node *node) {
+	if (!node->pack) return "a node has no pack";
 	struct slice raw = pack_raw(node->pack);
 	uint64_t live_before = w->live;
 	if (!pack_validate(raw.ptr, raw.len, PACK_DEEP)) return "a node is no pack";

@@ -57,13 +57,14 @@ static size_t fill(struct table *t) {
 }
 
 static bool add_byte(struct lcs *result, size_t *cap, size_t i, size_t j) {
-	struct lcs_run *last = result->run_count ? &result->runs[result->run_count - 1] : NULL;
-
-	if (last && last->a == i + 1 && last->b == j + 1) {
-		last->a--;
-		last->b--;
-		last->len++;
-		return true;
+	if (result->run_count > 0) {
+		struct lcs_run *last = &result->runs[result->run_count - 1];
+		if (last->a == i + 1 && last->b == j + 1) {
+			last->a--;
+			last->b--;
+			last->len++;
+			return true;
+		}
 	}
 	if (result->run_count == *cap) {
 		size_t more = *cap ? *cap * 2 : 16;

@@ -128,13 +128,13 @@ struct zset_walk {
 	size_t left;
 	/* Private. */
 	enum zset_order _order;
-	const struct pack *_pack; /* NULL: a tree */
-	size_t _at;               /* in the pack */
+	const struct pack *_pack;
+	size_t _at; /* in the pack */
 	const unsigned char *_records;
 	size_t _run; /* records before the end of the leaf */
 	const struct tree_leaf *_leaf;
-	const struct tree *_tree;
-	char _scratch[24]; /* an integer member of a pack */
+	const struct tree *_tree; /* NULL: a pack */
+	char _scratch[24];        /* an integer member of a pack */
 };
 
 /* `count` elements (or as many as there are) from the one on that `first` others precede from that end. */

@@ -20,9 +20,9 @@ struct zset_input {
 /* Both bring the inputs into order of their size first, as Redis does: that decides how sums are rounded. O(N + M log M), N
  * being all members and M those of the result; the intersection O(N·K + M log M), N being the members of the smallest. */
 __attribute__((warn_unused_result)) bool zset_union(
-	struct zset_input *inputs, size_t count, enum zset_aggregate aggregate, struct zset_build *result);
+	struct zset_input *inputs, size_t count, enum zset_aggregate how, struct zset_build *result);
 __attribute__((warn_unused_result)) bool zset_inter(
-	struct zset_input *inputs, size_t count, enum zset_aggregate aggregate, struct zset_build *result);
+	struct zset_input *inputs, size_t count, enum zset_aggregate how, struct zset_build *result);
 
 /* The members of the first that no other has, with its scores (weights do not count). O(N·K + M log M), N being the members of
  * the first. */

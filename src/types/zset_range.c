@@ -205,7 +205,7 @@ void zset_walk_ranks(const struct value *z, size_t first, size_t count, enum zse
 	walk_init(z, order, walk);
 	walk->left = clip(zset_count(z), first, count);
 	if (walk->left == 0) return;
-	if (!walk->_pack) {
+	if (walk->_tree) {
 		enter_rank(walk, first);
 	} else {
 		walk->_at = pack_nth(walk->_pack, order == ZSET_UP ? (int64_t)first * 2 : -(int64_t)first * 2 - 2);
@@ -265,10 +265,10 @@ static void walk_pack_range(const struct range *range, size_t offset, size_t lim
 
 static void walk_range(
 	const struct value *z, const struct range *range, size_t offset, size_t limit, struct zset_walk *walk) {
-	if (walk->_pack) {
-		walk_pack_range(range, offset, limit, walk);
-	} else {
+	if (walk->_tree) {
 		walk_tree_range(z, range, offset, limit, walk);
+	} else {
+		walk_pack_range(range, offset, limit, walk);
 	}
 }
 
@@ -313,10 +313,10 @@ static void next_in_tree(struct zset_walk *walk, struct zset_element *element) {
 bool zset_next(struct zset_walk *walk, struct zset_element *element) {
 	if (walk->left == 0) return false;
 	walk->left--;
-	if (walk->_pack) {
-		next_in_pack(walk, element);
-	} else {
+	if (walk->_tree) {
 		next_in_tree(walk, element);
+	} else {
+		next_in_pack(walk, element);
 	}
 	return true;
 }

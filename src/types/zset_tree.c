@@ -142,7 +142,7 @@ enum zset_added zset__tree_add(
 	struct table_place found = find_place(t, hash, member);
 	struct zset_item *item = found.bucket ? table_item_at(found) : NULL;
 	enum zset_added added = zset__decide(item != NULL, item ? item->score : 0, score, flags, new_score);
-	if (added == ZSET_UPDATED) move(t, item, *new_score);
+	if (item && added == ZSET_UPDATED) move(t, item, *new_score);
 	if (added != ZSET_ADDED) return added;
 
 	item = zset__item_new(member, *new_score);
@@ -227,6 +227,12 @@ static int order_of_records(const void *record, const void *next) {
 	return zset__record_order(record, next);
 }
 
+static uint64_t bits_of(double score) {
+	uint64_t bits;
+	memcpy(&bits, &score, sizeof(bits));
+	return bits;
+}
+
 const char *zset__tree_check(const struct zset_tree *t) {
 	const char *broken = table_check(&t->members, zset__item_hash);
 	if (!broken) broken = tree_check(&t->order, order_of_records);
@@ -243,7 +249,7 @@ const char *zset__tree_check(const struct zset_tree *t) {
 			const struct zset_item *item = records[i].item;
 			if (zset__tree_find(t, zset__item_member(item)) != item)
 				return "a sorted set's table lacks a member of its tree";
-			if (memcmp(&item->score, &records[i].score, sizeof(item->score)) != 0)
+			if (bits_of(item->score) != bits_of(records[i].score))
 				return "a member's score is not that of its record";
 			if (isnan(item->score)) return "a score is NaN";
 			item_bytes += zset__item_bytes(item->len);

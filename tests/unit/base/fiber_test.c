@@ -43,7 +43,7 @@ static void test_comes_back_where_it_left(void **state) {
 	}
 	assert_true(fiber_continue(b.fiber));
 	assert_true(fiber_continue(a.fiber));
-	assert_true(a.sum == 0.5 + STEPS * (STEPS - 1) / 2 && b.sum == a.sum);
+	assert_true(a.sum == 0.5 + STEPS * (STEPS - 1) / 2.0 && b.sum == a.sum);
 	assert_false(fiber_is_under_way(a.fiber));
 	/* And once more on the same stack. */
 	a.from = 5000;

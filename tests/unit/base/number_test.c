@@ -98,7 +98,7 @@ static void test_parse_double(void **state) {
 	assert_false(number_parse_double(slice_of("1\0", 2), &value));
 
 	/* Longer than any buffer on the stack. */
-	size_t len = 3 * NUMBER_HUMAN_MAX_CHARS;
+	size_t len = 3 * (size_t)NUMBER_HUMAN_MAX_CHARS;
 	char *zeros = malloc(len);
 	memset(zeros, '0', len);
 	zeros[len - 1] = '7';

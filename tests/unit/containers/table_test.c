@@ -340,7 +340,7 @@ static void test_memory_returns(void **state) {
 	testing_begin(7);
 	struct item *items = make_items(COUNT);
 	for (unsigned i = 0; i < COUNT; i++) insert(&t, &items[i]);
-	assert_true(table_memory(&t) < COUNT * 40);
+	assert_true(table_memory(&t) < (size_t)COUNT * 40);
 	assert_non_null(t._level[LEVEL]);
 	assert_true(resident_pages(t._level[LEVEL], LEVEL_BYTES) > LEVEL_BYTES / 4096 - 3);
 	for (unsigned i = 0; i < COUNT; i++) take_out(&t, &items[i]);

@@ -36,7 +36,7 @@ static int by_thousands(const void *record, const void *key) {
 struct model {
 	struct record *records;
 	size_t count, room;
-	unsigned words;
+	size_t words;
 	bool weighed;
 };
 

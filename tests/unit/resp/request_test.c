@@ -19,13 +19,13 @@
 #include "base/random.h"
 
 static const struct request_limits usual = {
-	.max_bulk = 512 * 1024 * 1024,
+	.max_bulk = (uint64_t)512 * 1024 * 1024,
 	.max_args = REQUEST_MAX_ARGS,
 	.max_inline = REQUEST_MAX_INLINE_BYTES,
 	.authenticated = true,
 };
 static const struct request_limits stranger = {
-	.max_bulk = 512 * 1024 * 1024,
+	.max_bulk = (uint64_t)512 * 1024 * 1024,
 	.max_args = REQUEST_MAX_ARGS,
 	.max_inline = REQUEST_MAX_INLINE_BYTES,
 	.authenticated = false,

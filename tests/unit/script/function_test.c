@@ -282,7 +282,7 @@ static void probing_leaves_nothing(void **state) {
 		error.len = 0;
 		if (i == 200) early = interp_memory(in);
 	}
-	assert_true(interp_memory(in) < early + 1024 * 1024);
+	assert_true(interp_memory(in) < early + (size_t)1024 * 1024);
 	buffer_release(&error);
 	interp_free(in);
 }
@@ -314,7 +314,7 @@ static void worker_loads_and_forgets(void **state) {
 		assert_int_equal(fw->count, 0);
 		if (i == 200) early = interp_memory(fw->interp);
 	}
-	assert_true(interp_memory(fw->interp) < early + 1024 * 1024);
+	assert_true(interp_memory(fw->interp) < early + (size_t)1024 * 1024);
 	library_set_release(&set);
 	function_release_worker(fw);
 	buffer_release(&error);

@@ -15,6 +15,7 @@
 #define worker_commands test_worker_commands
 #include "commands/command.c"
 
+#include "base/alloc.h"
 #include "base/random.h"
 
 const struct command_table *worker_commands(const struct worker *w) {
@@ -65,13 +66,12 @@ static void test_lookup_finds_every_command(void **state) {
 		for (size_t k = 0; k <= len; k++)
 			name[k] = (char)(k % 2 ? cmd->name[k] : toupper((unsigned char)cmd->name[k]));
 		/* On the heap and without a terminator, so that a sanitizer sees a byte read too far. */
-		char *exact = malloc(len);
-		assert_non_null(exact);
+		char *exact = mem_alloc(len);
 		memcpy(exact, name, len);
 		assert_ptr_equal(tarn_commands.lookup(slice_of(exact, len)), cmd);
 		/* Another one (LPUSH of LPUSHX) or none. */
 		assert_ptr_not_equal(tarn_commands.lookup(slice_of(exact, len - 1)), cmd);
-		free(exact);
+		mem_free(exact);
 		assert_ptr_equal(tarn_commands.lookup(slice_of_cstr(cmd->name)), cmd);
 		assert_ptr_not_equal(tarn_commands.lookup(slice_of(cmd->name, len + 1)), cmd); /* with the NUL */
 		assert_true(i == 0 || strcmp(cmd[-1].name, cmd->name) < 0);
@@ -97,8 +97,10 @@ static void test_lookup_refuses_everything_else(void **state) {
 		}
 		struct slice given = slice_of(name, len);
 		const struct command *expected = NULL;
-		for (size_t i = 0; i < tarn_commands.count && expected == NULL; i++) {
-			if (slice_is(given, tarn_commands.commands[i].name)) expected = &tarn_commands.commands[i];
+		for (size_t i = 0; i < tarn_commands.count; i++) {
+			if (!slice_is(given, tarn_commands.commands[i].name)) continue;
+			expected = &tarn_commands.commands[i];
+			break;
 		}
 		assert_ptr_equal(tarn_commands.lookup(given), expected);
 	}

@@ -193,7 +193,7 @@ static void test_many(void **state) {
 	testing_begin(2);
 	for (size_t i = 0; i < COUNT; i++) deadlines_add(&d, (int64_t)(i * 7919 % COUNT), numbered(i));
 	check_whole(&d);
-	assert_true(deadlines_memory(&d) < COUNT * 30);
+	assert_true(deadlines_memory(&d) < (size_t)COUNT * 30);
 	for (size_t i = 0; i < COUNT; i++) {
 		int64_t when;
 		struct entry *e;
@@ -212,7 +212,7 @@ static void test_ascending_is_dense(void **state) {
 	(void)state;
 	for (size_t i = 0; i < COUNT; i++) deadlines_add(&d, (int64_t)i, numbered(i));
 	check_whole(&d);
-	assert_true(deadlines_memory(&d) < COUNT * 14);
+	assert_true(deadlines_memory(&d) < (size_t)COUNT * 14);
 	deadlines_release(&d);
 	assert_int_equal(deadlines_memory(&d), 0);
 }

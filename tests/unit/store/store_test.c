@@ -78,13 +78,12 @@ static void close_store(void) {
 /* ---- The model ---- */
 
 static void model_forget(struct held *h) {
-	free(h->bytes);
+	mem_free(h->bytes);
 	*h = (struct held){ 0 };
 }
 
 static void model_set(struct held *h, const char *bytes, size_t len, int64_t expiry_ms) {
-	char *copy = malloc(len + 1);
-	assert_non_null(copy);
+	char *copy = mem_alloc(len + 1);
 	if (len) memcpy(copy, bytes, len);
 	model_forget(h);
 	*h = (struct held){ true, copy, len, expiry_ms };
@@ -473,6 +472,7 @@ static void test_no_touch(void **state) {
 }
 
 static void test_frequency(void **state) {
+	const int64_t minute_ms = 60000;
 	(void)state;
 	testing_begin(5);
 	open_store(1, 1);
@@ -484,11 +484,11 @@ static void test_frequency(void **state) {
 	for (unsigned i = 0; i < 1000; i++) store_find(&view, &key);
 	unsigned busy = entry_frequency(store, e, view.now_ms);
 	assert_in_range(busy, 10, 40);
-	assert_int_equal(entry_frequency(store, e, view.now_ms + 3 * 60000), busy - 3);
-	assert_int_equal(entry_frequency(store, e, view.now_ms + 300 * 60000), 0);
+	assert_int_equal(entry_frequency(store, e, view.now_ms + 3 * minute_ms), busy - 3);
+	assert_int_equal(entry_frequency(store, e, view.now_ms + 300 * minute_ms), 0);
 	store_set_policy(store, &(struct store_policy){ .lfu = true, .lfu_log_factor = 0, .lfu_decay_minutes = 0 });
 	for (unsigned i = 0; i < 1000; i++) store_find(&view, &key);
-	assert_int_equal(entry_frequency(store, e, view.now_ms + 300 * 60000), 255);
+	assert_int_equal(entry_frequency(store, e, view.now_ms + 300 * minute_ms), 255);
 	close_store();
 }
 

@@ -105,7 +105,7 @@ static void test_shrunken_tables(void **state) {
 	for (unsigned i = 0; i < KEYS; i++) take_out(0, i);
 	for (unsigned i = 0; i < KEYS; i++) take_out(2, i);
 	assert_true(trim(&at) > 0);
-	assert_true(table_bytes(0) + table_bytes(2) <= 2 * SHARDS * 2048);
+	assert_true(table_bytes(0) + table_bytes(2) <= 2 * (size_t)SHARDS * 2048);
 	close_store();
 }
 
@@ -158,7 +158,7 @@ static void test_beside_hints(void **state) {
 			take_out(0, i);
 			if (i % 256 == 0) store_trim(store, &members[0], stats.databases, &at);
 		}
-		assert_true(trim(&at) > 0 || table_bytes(0) <= SHARDS * 2048);
+		assert_true(trim(&at) > 0 || table_bytes(0) <= (size_t)SHARDS * 2048);
 	}
 	atomic_store(&stop, true);
 	gate_outside(&members[0]);

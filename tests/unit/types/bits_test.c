@@ -145,11 +145,11 @@ static void test_read_write(void **state) {
 		uint64_t offset = random_below(len * 8 + 20);
 
 		for (size_t k = 0; k < len; k++) bytes[k] = (unsigned char)random_u64();
-		uint64_t raw = 0;
+		/* The bits in front are copies of the sign. */
+		uint64_t want = type.is_signed && bit_or_zero(slice_of(bytes, len), offset) ? UINT64_MAX : 0;
 		for (unsigned k = 0; k < type.width; k++)
-			raw = raw << 1 | bit_or_zero(slice_of(bytes, len), offset + k);
-		int64_t want = type.is_signed ? (int64_t)(raw << (64 - type.width)) >> (64 - type.width) : (int64_t)raw;
-		assert_true(bits_read(bytes, len, offset, type) == want);
+			want = want << 1 | bit_or_zero(slice_of(bytes, len), offset + k);
+		assert_true(bits_read(bytes, len, offset, type) == (int64_t)want);
 
 		offset = random_below(len * 8 - type.width + 1);
 		memcpy(before, bytes, len);
@@ -207,7 +207,7 @@ static void test_random_overflow(void **state) {
 	for (int i = 0; i < 50000; i++) {
 		struct bits_type type = random_type();
 		unsigned char bytes[16] = { 0 };
-		int64_t value, sum, by = (int64_t)(random_u64() >> random_below(64));
+		int64_t value = 0, sum = 0, by = (int64_t)(random_u64() >> random_below(64));
 		enum bits_overflow overflow = (enum bits_overflow)random_below(BITS_FAIL);
 
 		if (random_below(2)) by = -by;

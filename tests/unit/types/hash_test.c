@@ -527,8 +527,8 @@ static void check_fairness(const struct type_limits *limits, unsigned ended) {
 	for (unsigned i = 0; i < DRAWS / 20; i++) assert_true(hash_pick_distinct(&h, 20, most, count_draw, &distinct));
 	assert_fair(&single, ended, DRAWS);
 	assert_fair(&many, ended, DRAWS);
-	assert_fair(&few, ended, DRAWS / 20 * 3.0);
-	assert_fair(&distinct, ended, DRAWS / 20 * (double)most);
+	assert_fair(&few, ended, DRAWS / 20.0 * 3);
+	assert_fair(&distinct, ended, DRAWS / 20.0 * most);
 	assert_int_equal(many.left, 0);
 	value_release(&h);
 }

@@ -420,7 +420,7 @@ static void chance_of_form(enum set_encoding form, unsigned size, unsigned sampl
 	for (unsigned i = 0; i < rounds; i++) set_sample(&s.set, sampled, see, &s);
 	assert_even(s.seen, all, "a sample", form);
 	forget_seen(&s);
-	set_draw(&s.set, 100 * all, see_draw, &s);
+	set_draw(&s.set, (size_t)100 * all, see_draw, &s);
 	assert_even(s.seen, all, "many draws", form);
 	forget_seen(&s);
 	for (unsigned i = 0; i < 100 * all; i++) set_draw(&s.set, 1, see_draw, &s);

@@ -580,7 +580,7 @@ static void expect(enum operation op, enum zset_aggregate how, const double *wei
 	size_t count, struct model *want) {
 	want->count = 0;
 	/* Sums that meet infinities of both signs depend on the order, which is that of the sizes. */
-	size_t order[INPUTS];
+	size_t order[INPUTS] = { 0 };
 	for (size_t i = 0; i < count; i++) {
 		size_t at = i;
 		for (; op != DIFF && at > 0 && models[order[at - 1]].count > models[i].count; at--)
@@ -620,7 +620,7 @@ static void test_algebra(void **state) {
 		make_inputs(inputs, models, count);
 		for (int op = UNION; op <= DIFF; op++) {
 			enum zset_aggregate how = (enum zset_aggregate)random_below(3);
-			double weights[INPUTS];
+			double weights[INPUTS] = { 0 };
 			for (size_t i = 0; i < count; i++) weights[i] = inputs[i].weight;
 			expect((enum operation)op, how, weights, models, count, want);
 			struct zset_build build = { 0 };
@@ -669,7 +669,7 @@ static void test_memory_of_a_million(void **state) {
 	/* A set that loses most of its members gives their memory back. */
 	zset_take(&z, 0, count - 1000, ZSET_UP, NULL, NULL);
 	assert_null(value_check(&z));
-	assert_true(value_memory(&z) < 1000 * 200);
+	assert_true(value_memory(&z) < (size_t)1000 * 200);
 	value_release(&z);
 }
 
