@@ -31,7 +31,8 @@ struct blocked {
 	unsigned db;
 	uint8_t proto;
 	bool has_destination;
-	bool is_left; /* stands in the owner's `_left` */
+	bool is_muted; /* CLIENT REPLY: its answer is dropped, as it would have been without the wait */
+	bool is_left;  /* stands in the owner's `_left` */
 	struct blocked *next_left;
 	uint32_t destination_shard;
 	unsigned argc;
@@ -263,6 +264,7 @@ static struct blocked *make_blocked(struct call *c, const struct blocking_wait *
 		.heap_at = SIZE_MAX,
 		.db = client->db,
 		.proto = client->proto,
+		.is_muted = (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0,
 		.argc = c->argc,
 		.argv = (struct slice *)(b + 1) };
 	atomic_init(&b->refs, 1);
@@ -417,9 +419,10 @@ void blocking_forget(struct client *c) {
 static void hand_reply(struct worker *w, struct blocked *b, struct slice reply) {
 	struct client *c = b->client;
 	if (!c) return;
+	bool is_muted = b->is_muted;
 	(void)retire(w, b);
 	let_go(w, c);
-	client_push(c, reply);
+	if (!is_muted) client_push(c, reply);
 	worker_unblock_client(w, c);
 }
 
@@ -712,9 +715,12 @@ static void deliver(struct worker *w, struct served *s, unsigned *stand_ins) {
 }
 
 void blocking_serve_later(struct worker *w) {
+	serve_all_ready(w);
+}
+
+void blocking_hand_out(struct worker *w) {
 	struct blocking_worker *bw = &w->blocking;
 	unsigned stand_ins = 0;
-	serve_all_ready(w);
 	while (bw->_served) {
 		struct served *s = bw->_served;
 		bw->_served = s->next;

@@ -121,8 +121,11 @@ struct held_gates {
 	const uint64_t *bits; /* or, not NULL: a bit per shard */
 };
 void blocking_serve(struct worker *w, const struct held_gates *held);
-/* Holding no gate. Also hands the replies out, or sends them to the owners of their clients. */
+/* Holding no gate. */
 void blocking_serve_later(struct worker *w);
+/* Hands the replies out, or sends them to the owners of their clients; behind what the changes that led to them have made
+ * others tell (invalidations, messages), as in Redis. */
+void blocking_hand_out(struct worker *w);
 
 /* ---- For the owner ---- */
 

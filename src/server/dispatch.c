@@ -397,7 +397,10 @@ void dispatch_run_queued(struct worker *w, struct client *c, const struct queued
 	c->last_command = q->command;
 	uint64_t began_ticks = w->command_ticks;
 	unsigned db = c->db;
+	bool recalled = gate_has_world(&w->member) && command_gate_for(q->command, q->argc, q->argv) == GATE_WORLD &&
+			gate_recall(&w->member);
 	run_handler(w, &call);
+	if (recalled) gate_limit(&w->member);
 	if (q->command->gate == GATE_SCRIPT) {
 		/* What it called was counted by itself, and what it selected was for itself. */
 		w->command_ticks = began_ticks;

@@ -117,6 +117,7 @@ static void collect_slots(struct script_run *run, const struct call *inner) {
 		collect_slot(run, (unsigned)cmd->only_key, 0);
 	else if (cmd->key_spec_count > 0)
 		command_each_key(cmd, inner->argc, inner->argv, collect_slot, run);
+	run->current = NULL;
 }
 
 static bool is_acceptable(const struct script_run *run, const struct command *cmd, unsigned argc, struct reply *r) {
@@ -162,7 +163,11 @@ static void run_inner(struct script_run *run, struct call *inner) {
 	const struct call *outer = w->current_call;
 	w->current_call = inner;
 	w->command_ticks = clock_ticks();
+	bool recalled = gate_has_world(&w->member) &&
+			command_gate_for(inner->command, inner->argc, inner->argv) == GATE_WORLD &&
+			gate_recall(&w->member);
 	inner->command->handler(inner);
+	if (recalled) gate_limit(&w->member);
 	if (c->flags & CLIENT_REMEMBERS) tracking_remember(w, inner);
 	w->current_call = outer;
 	dispatch_count_inner(w, inner);

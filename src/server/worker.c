@@ -87,6 +87,7 @@ void worker_do_after(struct worker *w) {
 	if (w->after & AFTER_SERVE) blocking_serve_later(w);
 	if (w->after & AFTER_DELIVER) pubsub_deliver(w);
 	if (w->after & AFTER_TRACK) tracking_tell(w);
+	if (w->after & AFTER_SERVE) blocking_hand_out(w);
 	if (w->pushes.len > 0) {
 		buffer_append_slice(&w->out, buffer_slice(&w->pushes));
 		w->pushes.len = 0;
@@ -199,7 +200,8 @@ void worker_run(struct worker *w) {
 /* Not while a run of our own is suspended: it holds gates. Nor while somebody else's has the world: gates are refused to
  * us then, but would not be to the sleeper's member. Nor before a message that is on its way: order is kept. */
 bool worker_stand_in(struct worker *w, struct worker *sleeper) {
-	if (script_is_under_way(w->run) || gate_is_limited(&w->member) || !mailbox_is_empty(&sleeper->mailbox)) return false;
+	if (script_is_under_way(w->run) || gate_is_limited(&w->member) || !mailbox_is_empty(&sleeper->mailbox))
+		return false;
 	if (!lock_try(&sleeper->awake, LOCK_RANK_WORKER, sleeper->index)) return false;
 	sleeper->now_ms = w->now_ms;
 	return true;

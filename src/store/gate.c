@@ -373,12 +373,15 @@ bool gate_take_world(struct gate_member *m) {
 	assert(!m->_has_world);
 	/* Outside while it waits for its turn, or two who want the world would wait for each other. */
 	step_out(m);
-	m->_has_world = stop_others(m);
-	if (m->_has_world)
+	bool alone = stop_others(m);
+	/* Written by who is alone only, who may ask which member that is (server/hooks.c). */
+	if (alone) {
+		m->_has_world = true;
 		atomic_store_explicit(&m->_inside, GATE_INSIDE, memory_order_relaxed);
-	else
+	} else {
 		gate_inside(m);
-	return m->_has_world;
+	}
+	return alone;
 }
 
 void gate_drop_world(struct gate_member *m) {
@@ -427,6 +430,24 @@ void gate_suspend(struct gate_member *m, const uint64_t *set) {
 	}
 	atomic_store_explicit(&m->_inside, GATE_INSIDE_FOR_LONG, memory_order_release);
 	futex_wake(&m->_inside, WAITERS);
+}
+
+bool gate_recall(struct gate_member *m) {
+	struct gate *g = m->gate;
+	if (!m->_has_world || !m->_reserved) return false;
+	/* Who is limited parks at its next boundary; who was about to go on so looks again in gate_park. */
+	atomic_fetch_and_explicit(&g->_world_wanted, ~(uint32_t)GATE_WORLD_FOR_LONG, memory_order_seq_cst);
+	full_fence();
+	for (unsigned i = 0; i < g->_member_count; i++)
+		if (g->_members[i] != m) await_outside(g->_members[i], false);
+	return true;
+}
+
+void gate_limit(struct gate_member *m) {
+	struct gate *g = m->gate;
+	/* Release, as in take_back: what was done meanwhile is seen. */
+	atomic_fetch_or_explicit(&g->_world_wanted, GATE_WORLD_FOR_LONG, memory_order_seq_cst);
+	futex_wake(&g->_world_wanted, GATE_MAX_MEMBERS);
 }
 
 void gate_end_suspension(struct gate_member *m) {

@@ -29,7 +29,8 @@
  *     what they do, or have written nothing and let go (rule 6; a suspended run too).
  *  9. A suspended run that has the world lets the parked members go on *limited*, so that they can answer their clients:
  *     every gate is refused to them. They leave that state at their next boundary after the run, and who then wants the
- *     world waits for them like for those inside.
+ *     world waits for them like for those inside. For what is theirs in that state as well, and under the world else (the
+ *     clients), the run calls them back (gate_recall).
  *
  * The ordinary path pays one store to its own cache line per batch and one load per command for the world (the fence that
  * would pair them is on the side of the one who wants the world: membarrier(2), private expedited), and with a single
@@ -224,6 +225,10 @@ static inline bool gate_has_world(const struct gate_member *m) {
 void gate_suspend(struct gate_member *m, const uint64_t *set);
 /* A shard that the run has got since. */
 void gate_claim(struct gate_member *m, uint32_t shard);
+/* A run that was suspended and has the world: parks the limited members until gate_limit, so that it is alone once more.
+ * False: nobody is limited. The caller does not wait for others meanwhile, and is not suspended. */
+__attribute__((warn_unused_result)) bool gate_recall(struct gate_member *m);
+void gate_limit(struct gate_member *m);
 /* The run is about to let go of what it holds. */
 void gate_end_suspension(struct gate_member *m);
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.system.harness import wait_until
 from tests.system.rawsock import Raw
-from tests.system.wire import NIL, NIL_ARRAY, NIL_BULK, Double, Error, Status, request
+from tests.system.wire import NIL, NIL_ARRAY, NIL_BULK, Double, Error, Push, Status, request
 
 OK, QUEUED = Status(b"OK"), Status(b"QUEUED")
 WRONGTYPE = Error(b"WRONGTYPE Operation against a key holding the wrong kind of value")
@@ -541,3 +541,69 @@ def test_served_through_a_full_socket(server, other):
             assert slow.read() == [b"k", value]
             assert slow.read() == b"PONG"
             assert slow.read() == 0
+
+
+@pytest.mark.workers(4)
+def test_a_transaction_with_a_long_script_looks_at_clients(server, wires, other):
+    """While the script lasts the other workers go on beside it; they stand still when the transaction turns to their clients."""
+    busy = "local t = redis.call('TIME') local e = t[1] * 1000000 + t[2] + 4000 " \
+           "repeat t = redis.call('TIME') until t[1] * 1000000 + t[2] > e"
+    waiters = [wires() for _ in range(4)]
+    numbers = [c("CLIENT", "ID") for c in waiters]
+    over = threading.Event()
+
+    def come_and_go():
+        while not over.is_set():
+            with server.wire() as c:
+                assert c("PING") == Status(b"PONG")
+    others = [threading.Thread(target=come_and_go) for _ in range(2)]
+    for t in others:
+        t.start()
+    try:
+        for _ in range(15):
+            for c in waiters:
+                c.send(request("BLPOP", "k", "0.005") + request("PING"))
+            unblock = [("CLIENT", "UNBLOCK", n, "ERROR") for n in numbers]
+            replies = other.many([("MULTI",), ("EVAL", busy, 0), ("CLIENT", "LIST"), *unblock, ("EXEC",)])[-1]
+            for c, ended in zip(waiters, replies[2:]):
+                assert (c.read() == Error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK")) == (ended == 1)
+                assert c.read() == Status(b"PONG")
+    finally:
+        over.set()
+        for t in others:
+            t.join()
+
+
+# What a client is told in which order, whichever worker it and the pusher have.
+
+def test_a_muted_client_is_served_in_silence(wire, other):
+    """CLIENT REPLY holds for an answer that comes later, too."""
+    for end in (lambda: other("RPUSH", "k", "e"), lambda: other("CLIENT", "UNBLOCK", number, "ERROR")):
+        number = wire("CLIENT", "ID")
+        for mute, answer in (("OFF", OK), ("SKIP", OK)):
+            wire.send(request("CLIENT", "REPLY", mute) + request("BLPOP", "k", 0))
+            wait_until(lambda: blocked(other) == 1)
+            wire.send(request("CLIENT", "REPLY", "ON") + request("PING"))
+            end()
+            assert [wire.read(), wire.read()] == [answer, Status(b"PONG")]
+    wire.send(request("CLIENT", "REPLY", "SKIP") + request("BLPOP", "k", "0.01") + request("PING"))
+    assert wire.read() == Status(b"PONG")
+
+
+@pytest.mark.protocols(3)
+def test_what_the_transaction_tells_comes_before_what_it_serves(wire, other):
+    wire("CLIENT", "TRACKING", "ON")
+    wire("SUBSCRIBE", "ch")
+    other("SET", "t", "1")
+    for _ in range(20):
+        wire("GET", "t")
+        wait(wire, other, "BLPOP", "k", 0)
+        other("MULTI")
+        for command in (("SET", "t", "2"), ("RPUSH", "k", "e"), ("EXEC",)):
+            other(*command)
+        assert [wire.read(), wire.read()] == [Push((b"invalidate", [b"t"])), [b"k", b"e"]]
+        wait(wire, other, "BLPOP", "k", 0)
+        other("MULTI")
+        for command in (("PUBLISH", "ch", "m"), ("RPUSH", "k", "e"), ("EXEC",)):
+            other(*command)
+        assert [wire.read(), wire.read()] == [Push((b"message", b"ch", b"m")), [b"k", b"e"]]
