@@ -491,6 +491,59 @@ static void test_limited_and_next_world(void **state) {
 	gate_release(&gate);
 }
 
+/* A limited member counts, and so does the run that has called it back: both without an atomic, since they take turns. */
+struct counted {
+	struct gate_member member;
+	_Atomic bool is_limited, is_over;
+	unsigned long count;
+};
+
+static void *count_while_limited(void *context) {
+	struct counted *c = context;
+	gate_inside(&c->member);
+	while (!atomic_load(&c->is_over)) {
+		gate_boundary(&c->member);
+		if (!gate_is_limited(&c->member)) continue;
+		c->count++;
+		atomic_store(&c->is_limited, true);
+	}
+	gate_outside(&c->member);
+	return NULL;
+}
+
+static void test_recall(void **state) {
+	struct gate_member taker;
+	struct counted counted = { .count = 0 };
+	pthread_t thread;
+	(void)state;
+	gate_init(&gate, SHARDS);
+	gate_join(&gate, &taker);
+	gate_join(&gate, &counted.member);
+	gate_inside(&taker);
+	assert_true(gate_take_world(&taker));
+	assert_false(gate_recall(&taker)); /* nobody is limited yet */
+	assert_int_equal(pthread_create(&thread, NULL, count_while_limited, &counted), 0);
+	gate_suspend(&taker, NULL);
+	for (int i = 0; i < 200; i++) {
+		while (!atomic_load(&counted.is_limited)) spin_pause();
+		assert_true(gate_recall(&taker));
+		unsigned long before = counted.count;
+		counted.count += 1000;
+		assert_int_equal(counted.count, before + 1000);
+		atomic_store(&counted.is_limited, false);
+		gate_limit(&taker);
+	}
+	gate_end_suspension(&taker);
+	gate_drop_world(&taker);
+	atomic_store(&counted.is_over, true);
+	pthread_join(thread, NULL);
+	assert_true(counted.count >= 200 * 1000);
+	gate_outside(&taker);
+	gate_leave(&counted.member);
+	gate_leave(&taker);
+	gate_release(&gate);
+}
+
 /* Upkeep goes past a shard that somebody keeps, and only past that one. */
 static void test_held_up(void **state) {
 	struct gate_member members[2];
@@ -516,6 +569,7 @@ int main(void) {
 		cmocka_unit_test(test_scripts),
 		cmocka_unit_test(test_suspended_scripts),
 		cmocka_unit_test(test_limited_and_next_world),
+		cmocka_unit_test(test_recall),
 		cmocka_unit_test(test_held_up),
 		cmocka_unit_test(test_sleeper),
 		cmocka_unit_test(test_shards_and_world),
