@@ -34,7 +34,7 @@ enum worker_attention {
 /* What a command has left to do for others when it has ended and holds no gate any more. */
 enum worker_after {
 	AFTER_DELIVER = 1 << 0, /* pubsub_deliver */
-	AFTER_SERVE = 1 << 2,   /* blocking_serve_later */
+	AFTER_SERVE = 1 << 2,   /* blocking_serve_later, blocking_hand_out */
 	AFTER_PUSH = 1 << 1,    /* worker.pushes has something for the client in hand */
 	AFTER_TRACK = 1 << 3,   /* tracking_tell */
 };
