@@ -150,7 +150,6 @@ def connect(server, protocol):
     yield make
     for client in made:
         client.close()
-        client.connection_pool.disconnect()
 
 
 @pytest.fixture

@@ -241,6 +241,11 @@ class Server:
     def client(self, protocol=2, db=0, **kwargs):
         return Client(self.port, protocol=protocol, db=db, **kwargs)
 
+    def ask(self, *command):
+        """One command on a connection of its own, which is closed; the reply."""
+        with self.client() as client:
+            return client(*command)
+
     def wire(self, protocol=2, **kwargs):
         return wire.Connection(port=self.port, protocol=protocol, **kwargs)
 
@@ -285,6 +290,11 @@ class Client(redis.Redis):
         super().__init__(connection_pool=redis.ConnectionPool(**kwargs), single_connection_client=True)
         self.protocol = protocol
         self.response_callbacks.clear()
+
+    def close(self):
+        """Also the connection, which redis-py would leave in its pool until the garbage is collected."""
+        super().close()
+        self.connection_pool.disconnect()
 
     def __call__(self, *args):
         return self.execute_command(*args)

@@ -39,6 +39,12 @@ def run(*args, stdin=b"", env=None, timeout=30):
 
 
 @pytest.fixture
+def client(server):
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
 def cli(server):
     """Runs tarn-cli on the server: its output as text, after a look at its status."""
 
@@ -184,7 +190,7 @@ def test_json_asks_for_resp3_when_it_can(answering):
 
 
 def test_redirections(answering, server):
-    server.client()("SET", "x", "there")
+    server.ask("SET", "x", "there")
     for answer in (f"-MOVED 77 127.0.0.1:{server.port}\r\n", f"-MOVED 77 :{server.port}\r\n"):
         answering.answers[b"GET"] = answer.encode()
         assert run("-p", answering.port, "-c", "get", "x").stdout == b"there\n"
@@ -302,8 +308,7 @@ def test_slow_command_says_how_slow(cli):
     assert cli("--no-raw", "debug", "sleep", "0.51") == "OK\n"
 
 
-def test_passwords(server, cli):
-    client = server.client()
+def test_passwords(server, client, cli):
     client("CONFIG", "SET", "requirepass", "p%A")
     warning = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.\n"
     try:
@@ -322,8 +327,7 @@ def test_passwords(server, cli):
         client("CONFIG", "SET", "requirepass", "")
 
 
-def test_scan(server, cli):
-    client = server.client()
+def test_scan(client, cli):
     for n in range(300):
         client("SET", f"key:{n}", "v")
     client("SET", "other\n", "v")
@@ -337,7 +341,7 @@ def test_pipe(server, cli):
     said = cli("--pipe", stdin=bulk)
     assert said == ("All data transferred. Waiting for the last reply...\nLast reply received from server.\n"
                     "errors: 0, replies: 20000\n")
-    assert server.client()("DBSIZE") == 20000
+    assert server.ask("DBSIZE") == 20000
     said = cli("--pipe", stdin=b"ping\r\nnosuch\r\nset a 1", status=1)
     assert "errors: 1, replies: 3\n" in said and "ERR unknown command 'nosuch'" in said
 
@@ -349,8 +353,7 @@ def test_pipe_gives_up(answering):
     assert done.stdout.endswith(b"errors: 1, replies: 1\n")
 
 
-def test_big_and_memory_keys(server, cli):
-    client = server.client()
+def test_big_and_memory_keys(client, cli):
     client("SET", "small", "v")
     client("SET", "big one", "v" * 1000)
     said = cli("--bigkeys")
@@ -381,7 +384,7 @@ def test_monitor(server):
     process = subprocess.Popen([cli_path(), "-p", str(server.port), "monitor"], stdout=subprocess.PIPE, env=environment())
     try:
         assert process.stdout.readline() == b"OK\n"
-        server.client()("GET", "seen")
+        server.ask("GET", "seen")
         line = next(line for line in process.stdout if b"seen" in line)
         assert re.match(rb'\d+\.\d+ \[0 127\.0\.0\.1:\d+\] "GET" "seen"\n', line)
     finally:
@@ -598,7 +601,7 @@ def test_subscribe(terminal, server):
     t = terminal()
     t.type("subscribe news\r")
     t.see("Reading messages... (press Ctrl-C to quit)\r\n1) \"subscribe\"\r\n2) \"news\"\r\n3) (integer) 1\r\n")
-    server.client()("PUBLISH", "news", "hey")
+    server.ask("PUBLISH", "news", "hey")
     t.see('1) "message"\r\n2) "news"\r\n3) "hey"\r\n')
     t.type("\x03")
     t.see(f"{t.prompt}> ")
