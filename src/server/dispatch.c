@@ -378,6 +378,14 @@ static void end_view(struct worker *w) {
 	if (__builtin_expect(w->view.earliest_ms < w->next_expiry_ms, 0)) w->next_expiry_ms = w->view.earliest_ms;
 }
 
+void dispatch_run_inner(struct worker *w, struct call *call) {
+	bool recalled = gate_has_world(&w->member) &&
+			command_gate_for(call->command, call->argc, call->argv) == GATE_WORLD &&
+			gate_recall(&w->member);
+	run_handler(w, call);
+	if (recalled) gate_limit(&w->member);
+}
+
 void dispatch_run_queued(struct worker *w, struct client *c, const struct queued *q, struct buffer *out) {
 	struct reply reply;
 	reply_start(&reply, out, c->proto);
@@ -397,10 +405,7 @@ void dispatch_run_queued(struct worker *w, struct client *c, const struct queued
 	c->last_command = q->command;
 	uint64_t began_ticks = w->command_ticks;
 	unsigned db = c->db;
-	bool recalled = gate_has_world(&w->member) && command_gate_for(q->command, q->argc, q->argv) == GATE_WORLD &&
-			gate_recall(&w->member);
-	run_handler(w, &call);
-	if (recalled) gate_limit(&w->member);
+	dispatch_run_inner(w, &call);
 	if (q->command->gate == GATE_SCRIPT) {
 		/* What it called was counted by itself, and what it selected was for itself. */
 		w->command_ticks = began_ticks;

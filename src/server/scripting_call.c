@@ -163,12 +163,7 @@ static void run_inner(struct script_run *run, struct call *inner) {
 	const struct call *outer = w->current_call;
 	w->current_call = inner;
 	w->command_ticks = clock_ticks();
-	bool recalled = gate_has_world(&w->member) &&
-			command_gate_for(inner->command, inner->argc, inner->argv) == GATE_WORLD &&
-			gate_recall(&w->member);
-	inner->command->handler(inner);
-	if (recalled) gate_limit(&w->member);
-	if (c->flags & CLIENT_REMEMBERS) tracking_remember(w, inner);
+	dispatch_run_inner(w, inner);
 	w->current_call = outer;
 	dispatch_count_inner(w, inner);
 	if (run->view.earliest_ms < w->next_expiry_ms) w->next_expiry_ms = run->view.earliest_ms;

@@ -164,6 +164,10 @@ __attribute__((warn_unused_result)) bool dispatch_run(struct worker *w, struct c
 struct queued;
 void dispatch_run_queued(struct worker *w, struct client *c, const struct queued *q, struct buffer *out);
 
+/* Runs the handler of one command of a run or transaction, whose gates are held. If that has the world and others are limited
+ * beside it, a command that looks at what is theirs has them parked. */
+void dispatch_run_inner(struct worker *w, struct call *call);
+
 /* A command has run: statistics, slow log. It began at w->command_ticks. */
 void dispatch_count(struct worker *w, struct client *c, const struct call *call);
 /* The same for one that a script has called, and for one that was refused to it. */
