@@ -2,7 +2,7 @@
 as strings that are told by pub/sub, chords counted by scripts, workers' gossip and remote control through fan-out. One worker process
 per kind of server serves all tests of this file, as a user's does.
 """
-import gc
+import atexit
 import importlib
 import json
 import os
@@ -13,12 +13,18 @@ import pytest
 import redis
 from celery import chain, chord, group
 from celery.exceptions import TimeoutError as TaskTimeout
+from celery.result import AsyncResult
 
 from tests.system.harness import wait_until
 from tests.system.users_tools import python, scripted
 
 APP = "tests.system.users_celery_app"
 pytestmark = scripted
+
+
+# Results unsubscribe when they go. Those that last until the interpreter's end would complain behind pytest's last line, since
+# by then the server has gone.
+atexit.register(setattr, AsyncResult, "__del__", lambda result: None)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +67,6 @@ def tasks(url):
     sys.modules.pop(APP, None)
     module = importlib.import_module(APP)
     yield module
-    # Results that are still somewhere unsubscribe when they go, and complain on stderr when the server has gone before them.
-    gc.collect()
     module.app.close()
     del os.environ["TARN_CELERY_URL"]
 
