@@ -23,7 +23,7 @@
 /* The program as it is, under another name: whatever main wires is wired here. */
 int tarn_main(int argc, char **argv);
 #define main tarn_main
-#include "main.c" /* NOLINT: a source file on purpose, since `main` in it is renamed */
+#include "main.c"
 #undef main
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
