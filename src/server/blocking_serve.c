@@ -197,7 +197,7 @@ static bool serve_ready_key(struct worker *w, const struct ready_key *r) {
 }
 
 /* Serves what can be; what is not to be had now is kept, and tried for again at the next upkeep. */
-static void serve_all_ready(struct worker *w) {
+void blocking_serve_later(struct worker *w) {
 	struct blocking_worker *bw = &w->blocking;
 	struct ready_key *r;
 	while ((r = take_ready(bw)) != NULL) {
@@ -217,7 +217,7 @@ void blocking__serve_kept(struct worker *w) {
 		bw->_kept = r->next;
 		append_ready(bw, r);
 	}
-	serve_all_ready(w);
+	blocking_serve_later(w);
 	if (bw->_served) w->after |= AFTER_SERVE;
 }
 
@@ -234,10 +234,6 @@ static void deliver(struct worker *w, struct served *s, unsigned *stand_ins) {
 	} else {
 		worker_post(owner, &s->message);
 	}
-}
-
-void blocking_serve_later(struct worker *w) {
-	serve_all_ready(w);
 }
 
 void blocking_hand_out(struct worker *w) {
