@@ -1,7 +1,7 @@
 """Fixtures of the system tests; README.md beside this file says how to use them."""
 import pytest
 
-from tests.system.harness import Server, binary_path, cts_file, is_reference
+from tests.system.harness import Server, binary_path, cts_file, is_reference, wait_until
 
 WORKERS = (1, 4)
 PROTOCOLS = (2, 3)
@@ -135,7 +135,18 @@ def server(servers, workers):
     if not running.reference:
         with running.wire() as connection:
             found = connection("DEBUG", "CHECK").decode()
-        assert found == "OK", found
+            assert found == "OK", found
+            assert_alone(connection)
+
+
+def assert_alone(connection):
+    """All other clients are gone, or go at once: what a test leaves behind would be counted in the tests after it."""
+    try:
+        wait_until(lambda: b"connected_clients:1\r" in bytes(connection("INFO", "clients")))
+    except AssertionError as e:
+        left = bytes(connection("CLIENT", "LIST")).decode()
+        connection("CLIENT", "KILL", "SKIPME", "yes")
+        raise AssertionError(f"clients are left:\n{left}") from e
 
 
 @pytest.fixture

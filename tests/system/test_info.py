@@ -197,9 +197,18 @@ def test_server(server, dial):
     assert int(one(c, "server")["uptime_in_seconds"]) >= int(fields["uptime_in_seconds"])
 
 
+def wait_for_clients(c, count):
+    """Until the server counts so many; says who is there if it does not."""
+    try:
+        wait_until(lambda: one(c, "clients")["connected_clients"] == str(count))
+    except AssertionError as e:
+        counted = one(c, "clients")["connected_clients"]
+        raise AssertionError(f"{counted} clients, not {count}:\n{c.cmd('CLIENT', 'LIST')}") from e
+
+
 def test_connected_clients(dial):
     c = dial()
-    wait_until(lambda: one(c, "clients")["connected_clients"] == "1")
+    wait_for_clients(c, 1)
     others = [dial() for _ in range(12)]
     for other in others:
         other.cmd("PING")
@@ -209,7 +218,7 @@ def test_connected_clients(dial):
     assert int(one(c, "stats")["total_connections_received"]) == before + 1
     for other in others:
         other.close()
-    wait_until(lambda: one(c, "clients")["connected_clients"] == "2")
+    wait_for_clients(c, 2)
     assert one(c, "clients")["maxclients"] == c.cmd("CONFIG", "GET", "maxclients")[1].decode()
 
 

@@ -34,6 +34,7 @@ def app(server):
     module = importlib.import_module(APP)
     yield module
     module.broker.close()
+    module.client.close()
     del os.environ["TARN_DRAMATIQ_URL"]
 
 

@@ -66,7 +66,7 @@ class House:
             self.consumer.stop(graceful=False)
             for _, thread in self.consumer.worker_threads:
                 thread.join()
-        self.h.storage.conn.close()
+        self.h.storage.pool.disconnect()
 
 
 @pytest.fixture

@@ -86,6 +86,7 @@ def test_limits_of_asyncio(server):
             limiter = strategy(store)
             answers = await asyncio.gather(*[limiter.hit(ten, strategy.__name__) for _ in range(30)])
             assert sum(answers) == 10
+        await store.bridge.storage.aclose()
     asyncio.run(session())
 
 

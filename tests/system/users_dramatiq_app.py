@@ -3,6 +3,7 @@ import os
 import time
 
 import dramatiq
+import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.rate_limits import ConcurrentRateLimiter, WindowRateLimiter
 from dramatiq.rate_limits.backends import RedisBackend as RateBackend
@@ -11,13 +12,14 @@ from dramatiq.results.backends import RedisBackend
 
 URL = os.environ.get("TARN_DRAMATIQ_URL", "redis://127.0.0.1:1/0")
 
-broker = RedisBroker(url=URL, heartbeat_timeout=1000)
-broker.add_middleware(Results(backend=RedisBackend(url=URL)))
-broker.add_middleware(dramatiq.middleware.GroupCallbacks(RateBackend(url=URL)))
+client = redis.Redis.from_url(URL)
+broker = RedisBroker(client=client, heartbeat_timeout=1000)
+broker.add_middleware(Results(backend=RedisBackend(client=client)))
+broker.add_middleware(dramatiq.middleware.GroupCallbacks(RateBackend(client=client)))
 dramatiq.set_broker(broker)
 
-one_at_a_time = ConcurrentRateLimiter(RateBackend(url=URL), "one", limit=1)
-three_an_hour = WindowRateLimiter(RateBackend(url=URL), "three", limit=3, window=3600)
+one_at_a_time = ConcurrentRateLimiter(RateBackend(client=client), "one", limit=1)
+three_an_hour = WindowRateLimiter(RateBackend(client=client), "three", limit=3, window=3600)
 
 
 @dramatiq.actor(store_results=True)

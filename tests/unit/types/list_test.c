@@ -191,6 +191,8 @@ static void rotate(struct value *list, struct model *m) {
 	mem_free((void *)moved.ptr);
 }
 
+enum { BOTH_FORMS = 1u << LIST_PACK | 1u << LIST_TREE };
+
 static void random_run(int64_t max_listpack_size, enum size_mix mix, size_t most) {
 	struct type_limits limits = type_limits_default;
 	limits.list_max_listpack_size = max_listpack_size;
@@ -199,7 +201,9 @@ static void random_run(int64_t max_listpack_size, enum size_mix mix, size_t most
 	struct value list = list_ops.create();
 	unsigned forms = 0;
 	bool growing = true;
-	for (unsigned step = 0; step < testing_rounds(3000); step++) {
+	/* Rarely, what removes all equal elements keeps a list under the largest limits for so long: some more steps, then. */
+	unsigned steps = testing_rounds(3000);
+	for (unsigned step = 0; step < steps || (forms != BOTH_FORMS && step < 20 * steps); step++) {
 		switch (random_below(12)) {
 		case 0: set(&list, &m, mix, &limits); break;
 		case 1: insert(&list, &m, mix, &limits); break;
@@ -219,7 +223,7 @@ static void random_run(int64_t max_listpack_size, enum size_mix mix, size_t most
 		if (step % 97 == 0) check_all(&list, &m);
 	}
 	check_all(&list, &m);
-	assert_int_equal(forms, 3);
+	assert_int_equal(forms, BOTH_FORMS);
 	list_drop(&list, LIST_TAIL, SIZE_MAX, &limits);
 	while (m.count > 0) model_remove(&m, 0);
 	check_all(&list, &m);
