@@ -244,7 +244,9 @@ void cmd_xdel(struct call *c) {
 }
 
 void cmd_xdelex(struct call *c) {
-	static const int replies[] = { [STREAM_NOT_THERE] = -1, [STREAM_DELETED] = 1, [STREAM_REFERENCED] = 2 };
+	static const int replies[] = { 
+		[STREAM_NOT_THERE] = -1, [STREAM_REFERENCES_DROPPED] = -1, [STREAM_DELETED] = 1, [STREAM_REFERENCED] = 2
+	};
 	struct stream_ids ids;
 	struct entry *e;
 	struct key key = call_key(c, 1);
@@ -258,6 +260,7 @@ void cmd_xdelex(struct call *c) {
 		enum stream_delete_answer answer = STREAM_NOT_THERE;
 		if (e) answer = stream_delete(change.s, ids.ids[i], ids.references);
 		if (answer == STREAM_DELETED) stream_change_event(&change, "xdel");
+		if (answer == STREAM_REFERENCES_DROPPED) stream_change_event(&change, "");
 		reply_int(c->reply, replies[answer]);
 	}
 	if (e) stream_change_close(c, &change);

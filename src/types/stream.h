@@ -157,7 +157,12 @@ enum stream_references {
 	STREAM_ONLY_ACKED,      /* an entry that a group has not read and acknowledged stays: ACKED */
 };
 
-enum stream_delete_answer { STREAM_NOT_THERE, STREAM_DELETED, STREAM_REFERENCED };
+enum stream_delete_answer {
+	STREAM_NOT_THERE,
+	STREAM_REFERENCES_DROPPED, /* the entry was not there, but pending somewhere: no longer */
+	STREAM_DELETED,
+	STREAM_REFERENCED,
+};
 /* STREAM_ONLY_ACKED: STREAM_REFERENCED also when there is no such entry, if the ID is referenced. */
 enum stream_delete_answer stream_delete(struct stream *s, struct stream_id id, enum stream_references references);
 
@@ -240,8 +245,8 @@ bool stream_pending_edges(const struct stream_group *g, struct stream_pending *f
 void stream_pending_put(struct stream *s, struct stream_group *g, const struct stream_pending *p);
 /* False when it was not pending. */
 bool stream_pending_remove(struct stream *s, struct stream_group *g, struct stream_id id);
-/* Removes it from all groups. */
-void stream_pending_remove_everywhere(struct stream *s, struct stream_id id);
+/* Removes it from all groups. False when none had it pending. */
+bool stream_pending_remove_everywhere(struct stream *s, struct stream_id id);
 
 /* Those of a group, or, with `consumer`, of one consumer, from ID `from` on, in order. While walking nothing may be
  * removed or put, except that what is pending already may be put again; in the walk of a consumer, with that consumer. */

@@ -40,9 +40,9 @@ bool stream_is_referenced(const struct stream *s, struct stream_id id) {
 enum stream_delete_answer stream_delete(struct stream *s, struct stream_id id, enum stream_references references) {
 	struct stream_iter it;
 	if (references == STREAM_ONLY_ACKED && stream_is_referenced(s, id)) return STREAM_REFERENCED;
+	bool dropped = references == STREAM_DROP_REFERENCES && stream_pending_remove_everywhere(s, id);
 	stream_iter_begin(&it, s, id, id, STREAM_FORWARD);
-	if (!stream_iter_next(&it)) return STREAM_NOT_THERE;
-	if (references == STREAM_DROP_REFERENCES) stream_pending_remove_everywhere(s, id);
+	if (!stream_iter_next(&it)) return dropped ? STREAM_REFERENCES_DROPPED : STREAM_NOT_THERE;
 	mark_deleted(stream__node(s, &it._place)->pack, stream__iter_entry(&it));
 	s->state.length--;
 	count_deleted(s, &it._place, 1);

@@ -123,8 +123,10 @@ bool stream_pending_remove(struct stream *s, struct stream_group *g, struct stre
 	return true;
 }
 
-void stream_pending_remove_everywhere(struct stream *s, struct stream_id id) {
-	for (uint32_t i = 0; i < s->group_count; i++) stream_pending_remove(s, s->groups[i], id);
+bool stream_pending_remove_everywhere(struct stream *s, struct stream_id id) {
+	bool removed = false;
+	for (uint32_t i = 0; i < s->group_count; i++) removed |= stream_pending_remove(s, s->groups[i], id);
+	return removed;
 }
 
 void stream__pending_forget(struct stream *s, struct stream_group *g, struct stream_consumer *c) {

@@ -355,6 +355,29 @@ def test_ack_and_delete(work):
     assert c.fails("XACKDEL", "text", "g", "IDS", "1", "1") == WRONGTYPE
 
 
+@pytest.mark.since("8.2.0")
+@pytest.mark.parametrize("gone", ["XDEL s 1", "XTRIM s MINID 2"])
+def test_references_to_what_is_gone(c, gone):
+    """DELREF drops them also when the entry itself went before; the others leave them."""
+    def begin():
+        c("DEL", "s")
+        for i in (1, 2):
+            c("XADD", "s", i, "f", "v")
+        for group in "gh":
+            c("XGROUP", "CREATE", "s", group, "0")
+            take(c, group, "c", 1)
+        c(*gone.split())
+
+    def left():
+        return [i for group in "gh" for i, _, _ in pending(c, group)]
+
+    for command, reply, remain in [
+            ("XDELEX s KEEPREF IDS 1 1", [-1], 2), ("XDELEX s ACKED IDS 1 1", [2], 2), ("XDELEX s DELREF IDS 1 1", [-1], 0),
+            ("XACKDEL s g KEEPREF IDS 1 1", [1], 1), ("XACKDEL s g ACKED IDS 1 1", [2], 1), ("XACKDEL s g DELREF IDS 1 1", [1], 0)]:
+        begin()
+        assert (c(*command.split()), left()) == (reply, ["1-0"] * remain), command
+
+
 # XPENDING.
 
 def test_pending(work):

@@ -200,8 +200,11 @@ static void test_references(void **state) {
 	assert_int_equal(stream_delete(s, id_of(99, 0), STREAM_DROP_REFERENCES), STREAM_NOT_THERE);
 	assert_int_equal(stream_delete(s, id_of(1, 0), STREAM_KEEP_REFERENCES), STREAM_DELETED);
 	assert_int_equal(stream_group_pending(g), 2);
-	assert_int_equal(stream_delete(s, id_of(3, 0), STREAM_DROP_REFERENCES), STREAM_DELETED);
+	assert_int_equal(stream_delete(s, id_of(1, 0), STREAM_DROP_REFERENCES), STREAM_REFERENCES_DROPPED);
+	assert_int_equal(stream_delete(s, id_of(1, 0), STREAM_DROP_REFERENCES), STREAM_NOT_THERE);
 	assert_int_equal(stream_group_pending(g), 1);
+	assert_int_equal(stream_delete(s, id_of(3, 0), STREAM_DROP_REFERENCES), STREAM_DELETED);
+	assert_int_equal(stream_group_pending(g), 0);
 	assert_sound(&v);
 	stream_ops.release(&v);
 }
@@ -285,11 +288,19 @@ static bool model_is_referenced(const struct model_entry *e) {
 	return false;
 }
 
+/* False when there were none. */
+static bool model_drop_references(struct model_entry *e) {
+	bool dropped = false;
+	for (unsigned g = 0; g < GROUPS; g++) {
+		dropped |= model.group_there[g] && e->pending[g].consumer >= 0;
+		e->pending[g].consumer = -1;
+	}
+	return dropped;
+}
+
 static bool model_delete(struct model_entry *e, enum stream_references references) {
 	if (references == STREAM_ONLY_ACKED && model_is_referenced(e)) return false;
-	if (references == STREAM_DROP_REFERENCES) {
-		for (unsigned g = 0; g < GROUPS; g++) e->pending[g].consumer = -1;
-	}
+	if (references == STREAM_DROP_REFERENCES) model_drop_references(e);
 	e->live = false;
 	model.live--;
 	return true;
@@ -309,6 +320,8 @@ static void step_delete(struct stream *s) {
 			model.max_deleted = e->id;
 	} else if (references == STREAM_ONLY_ACKED && model_is_referenced(e)) {
 		expected = STREAM_REFERENCED;
+	} else if (references == STREAM_DROP_REFERENCES && model_drop_references(e)) {
+		expected = STREAM_REFERENCES_DROPPED;
 	}
 	assert_int_equal(stream_delete(s, e->id, references), expected);
 }
