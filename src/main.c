@@ -54,7 +54,7 @@ int main(int argc, char **argv) {
 	struct config config;
 	struct buffer error = { 0 };
 	config_init(&config);
-	if (!config_load(&config, argc, argv, &error)) {
+	if (!config_load(&config, argc, argv, &tarn_commands, &error)) {
 		fprintf(stderr, "%.*s\n", (int)error.len, error.data);
 		buffer_release(&error);
 		config_release(&config);

@@ -82,6 +82,12 @@ static size_t read_stat(const char *name) {
 	return mallctl(name, &value, &size, NULL, 0) == 0 ? value : 0;
 }
 
+static size_t muzzy_bytes(void) {
+	char name[48];
+	snprintf(name, sizeof(name), "stats.arenas.%u.pmuzzy", (unsigned)MALLCTL_ARENAS_ALL);
+	return read_stat(name) * read_stat("arenas.page");
+}
+
 void mem_stats_read(struct mem_stats *stats) {
 	uint64_t epoch = 1;
 	size_t size = sizeof(epoch);
@@ -93,6 +99,7 @@ void mem_stats_read(struct mem_stats *stats) {
 		.mapped = read_stat("stats.mapped"),
 		.retained = read_stat("stats.retained"),
 		.metadata = read_stat("stats.metadata"),
+		.muzzy = muzzy_bytes(),
 	};
 }
 

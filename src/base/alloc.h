@@ -44,6 +44,7 @@ struct mem_stats {
 	size_t mapped;
 	size_t retained;
 	size_t metadata;
+	size_t muzzy; /* given back, but kept by the system as long as it needs them for nothing else */
 };
 void mem_stats_read(struct mem_stats *stats);
 const char *mem_allocator_name(void); /* "jemalloc-5.3.0" */

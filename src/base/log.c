@@ -14,7 +14,7 @@ enum { LINE_MAX_BYTES = 2048, PATH_BYTES = 1024 };
 /* Changed at start and under the world gate; helper threads may log at any time, so level and role are atomic. */
 static char file_path[PATH_BYTES];
 static atomic_int minimum = LEVEL_NOTICE;
-static atomic_char role_letter = 'M';
+static atomic_char role_letter = 'C';
 static atomic_bool to_syslog;
 static char syslog_name[64];
 

@@ -86,9 +86,32 @@ bool args_bit_offset(struct call *c, unsigned arg, unsigned width, uint64_t *off
 
 /* ---- SSCAN, HSCAN, ZSCAN ---- */
 
+static bool is_blank(char c) {
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* As strtoull reads the whole of a C string, which ends at a NUL: blanks in front, a sign, zeros; a number behind a minus
+ * counts down from 2^64. */
+static bool read_loosely(struct slice text, uint64_t *value) {
+	size_t at = 0;
+	while (at < text.len && is_blank(text.ptr[at])) at++;
+	bool negative = at < text.len && text.ptr[at] == '-';
+	if (at < text.len && (negative || text.ptr[at] == '+')) at++;
+	size_t digits_at = at;
+	*value = 0;
+	for (; at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9'; at++)
+		if (__builtin_mul_overflow(*value, 10, value) ||
+			__builtin_add_overflow(*value, (uint64_t)(text.ptr[at] - '0'), value))
+			return false;
+	if (negative) *value = 0 - *value;
+	return at > digits_at && (at == text.len || text.ptr[at] == '\0');
+}
+
 bool args_cursor(struct call *c, unsigned arg, uint64_t *cursor) {
-	*cursor = 0;
-	if (number_parse_u64(c->argv[arg], cursor)) return true;
+	int64_t proper;
+	bool is_proper = number_parse_i64(c->argv[arg], &proper);
+	*cursor = is_proper ? (uint64_t)proper : 0;
+	if (is_proper ? proper >= 0 : read_loosely(c->argv[arg], cursor)) return true;
 	reply_error(c->reply, ERR_CURSOR);
 	return false;
 }

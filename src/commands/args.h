@@ -72,7 +72,8 @@ struct scan_options {
 /* Which words beside MATCH and COUNT a command knows. */
 enum scan_words { SCAN_TAKES_NOVALUES = 1 << 0 };
 
-/* Reads argument `arg` as a cursor: any unsigned 64-bit number, nothing for 0. Comes before the look at the key. */
+/* Reads argument `arg` as a cursor: any unsigned 64-bit number, spelled as loosely as Redis 8 takes it ("+1", " 01", " -1", but
+ * not "-1"). Comes before the look at the key. */
 __attribute__((warn_unused_result)) bool args_cursor(struct call *c, unsigned arg, uint64_t *cursor);
 
 /* Reads the options from argument `arg` on. Comes behind the look at the key: they are not read for a missing one. */

@@ -212,7 +212,7 @@ static bool bitop_store(struct call *c, const struct key *key, struct slice resu
 		}
 		return true;
 	}
-	e = store_put_string(c->view, key, e, result, EXPIRY_NONE);
+	e = store_overwrite_string(c->view, key, e, result, EXPIRY_NONE);
 	if (!e || !store_edit_string(c->view, key, e, result.len)) return false;
 	store_committed(c->view, key, EVENT_STRING, "set");
 	return true;

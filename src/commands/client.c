@@ -1,4 +1,5 @@
 /* CLIENT: this connection, and all of them. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -15,6 +16,12 @@ bool client_check_name(struct call *c, struct slice name, const char *what) {
 		return false;
 	}
 	return true;
+}
+
+void client_arity_error(struct call *c) {
+	reply_errorf(c->reply,
+		"ERR unknown subcommand or wrong number of arguments for '%.*s'. Try CLIENT HELP.",
+		(int)c->argv[1].len, c->argv[1].ptr);
 }
 
 void cmd_client_id(struct call *c) {
@@ -41,7 +48,9 @@ void cmd_client_setinfo(struct call *c) {
 			(int)(c->argv[2].len < 128 ? c->argv[2].len : 128), c->argv[2].ptr);
 		return;
 	}
-	if (!client_check_name(c, c->argv[3], is_name ? "lib-name" : "lib-ver")) return;
+	char option[sizeof("lib-name")]; /* as the client spells it */
+	snprintf(option, sizeof(option), "%.*s", (int)c->argv[2].len, c->argv[2].ptr);
+	if (!client_check_name(c, c->argv[3], option)) return;
 	client_set_text(is_name ? &c->client->lib_name : &c->client->lib_ver, c->argv[3]);
 	reply_ok(c->reply);
 }
@@ -143,17 +152,17 @@ static bool read_class(struct call *c, struct slice name, struct filter *f) {
 	return true;
 }
 
-/* The numbers from `arg` on, up to the first word that is none of `stop`; NULL, answered, when one is bad. */
+/* The numbers from `arg` on; NULL, answered, when one is none. Nobody has 0 or less: those find no client. */
 static uint64_t *read_ids(struct call *c, unsigned arg, unsigned end) {
 	uint64_t *ids = mem_alloc((end - arg) * sizeof(*ids));
 	for (unsigned i = arg; i < end; i++) {
 		int64_t id;
-		if (!number_parse_i64(c->argv[i], &id) || id < 1) {
+		if (!number_parse_i64(c->argv[i], &id)) {
 			reply_error(c->reply, "ERR Invalid client ID");
 			mem_free(ids);
 			return NULL;
 		}
-		ids[i - arg] = (uint64_t)id;
+		ids[i - arg] = id > 0 ? (uint64_t)id : 0;
 	}
 	return ids;
 }
@@ -340,7 +349,7 @@ void cmd_client_pause(struct call *c) {
 			return;
 		}
 	} else if (c->argc > 4) {
-		call_syntax_error(c);
+		client_arity_error(c);
 		return;
 	}
 	int64_t ms, until;

@@ -1,4 +1,5 @@
 /* CLIENT UNBLOCK: ends the wait of a blocked client, as if its time were over or with an error. */
+#include "commands/client_common.h"
 #include "commands/generated/command_handlers.h"
 #include "server/server.h"
 
@@ -17,7 +18,7 @@ void cmd_client_unblock(struct call *c) {
 	int64_t id;
 	if (c->argc > 4 || (c->argc == 4 && !with_error && !call_word(c, 3, "timeout"))) {
 		if (c->argc > 4)
-			call_syntax_error(c);
+			client_arity_error(c);
 		else
 			reply_error(c->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
 		return;

@@ -321,6 +321,12 @@ void cmd_command_list(struct call *c) {
 	reply_end(c->reply, begin, REPLY_ARRAY, count);
 }
 
+static bool has_keys(const struct command *cmd) {
+	for (unsigned i = 0; i < cmd->key_spec_count; i++)
+		if (!(cmd->key_specs[i].flags & KEY_NOT_KEY)) return true;
+	return false;
+}
+
 /* The command that COMMAND GETKEYS was given, from argument 2 on; NULL, error written, when it is not a proper one. */
 static const struct command *given_command(struct call *c) {
 	unsigned argc = c->argc - 2;
@@ -329,7 +335,7 @@ static const struct command *given_command(struct call *c) {
 	const char *error = NULL;
 	if (cmd == NULL) {
 		error = ERR_COMMAND_UNKNOWN;
-	} else if (cmd->key_spec_count == 0) {
+	} else if (!has_keys(cmd)) {
 		error = ERR_COMMAND_NO_KEYS;
 	} else if (!command_arity_fits(cmd, argc)) {
 		error = ERR_COMMAND_ARITY;
@@ -361,7 +367,11 @@ static void reply_keys(struct call *c, bool with_flags) {
 	if (cmd == NULL) return;
 	struct found_keys found = { .call = c, .with_flags = with_flags };
 	if (!command_each_key(cmd, c->argc - 2, c->argv + 2, found_key, &found) || found.count == 0) {
-		reply_error(c->reply, ERR_COMMAND_ARGUMENTS);
+		/* A script may do without keys, and then a number that makes no sense is no error here either. */
+		if (cmd->flags & CMD_NO_MANDATORY_KEYS)
+			reply_array(c->reply, 0);
+		else
+			reply_error(c->reply, ERR_COMMAND_ARGUMENTS);
 		return;
 	}
 	reply_array(c->reply, found.count);

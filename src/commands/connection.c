@@ -75,6 +75,7 @@ static bool is_welcome(const struct call *c, struct slice user, struct slice pas
 
 static bool log_in(struct call *c, struct slice user, struct slice password) {
 	if (!is_welcome(c, user, password)) {
+		atomic_fetch_add_explicit(&c->worker->server->denied_logins, 1, memory_order_relaxed);
 		reply_error(c->reply, ERR_WRONGPASS);
 		return false;
 	}

@@ -158,17 +158,22 @@ static bool put(struct call *c, const struct key *key, struct entry *e, struct r
 	return true;
 }
 
-/* What was read takes the place of `e`, or, when it has ended already, nothing does. */
+/* What was read takes the place of `e`, or, when it has ended already, nothing does. In Redis the old key goes before the
+ * new one comes. */
 static void replace(struct call *c, const struct key *key, struct entry *e, const struct restore_options *o,
 	struct restored *restored, int64_t expiry_ms) {
+	bool replaces = e != NULL;
+	enum value_type was = replaces ? entry_type(e) : VALUE_TYPES;
 	if (expiry_ms != EXPIRY_NONE && args_expiry_is_past(c, expiry_ms)) {
 		if (e) {
 			store_remove(c->view, key, e);
 			store_committed(c->view, key, EVENT_GENERIC, "del");
 		}
 	} else if (put(c, key, e, restored, expiry_ms)) {
-		set_access(c, key, o);
+		if (replaces) store_event(c->view, key, EVENT_NEW, "new");
 		store_committed(c->view, key, EVENT_GENERIC, "restore");
+		if (replaces) store_overwritten(c->view, key, was);
+		set_access(c, key, o);
 	} else {
 		reply_error(c->reply, ERR_NO_MEMORY);
 		return;

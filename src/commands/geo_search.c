@@ -244,7 +244,7 @@ static void store_hits(struct call *c, const struct request *r, const struct geo
 	struct entry *e = store_find_write(c->view, &key);
 	if (hits->count > 0) {
 		zset_build_finish(&build, store_limits(c->view), &stored);
-		store_put_value(c->view, &key, e, &stored, EXPIRY_NONE);
+		store_overwrite_value(c->view, &key, e, &stored, EXPIRY_NONE);
 		store_committed(c->view, &key, EVENT_ZSET, r->kind & KIND_STORES ? "geosearchstore" : "georadiusstore");
 	} else if (e) {
 		store_remove(c->view, &key, e);

@@ -196,6 +196,8 @@ void cmd_hsetex(struct call *c) {
 	struct hash_changes changes = { 0 };
 	store_open(c->view, &key, e, VALUE_HASH, &edit);
 	bool ok = set_pairs(c, &edit.value, &options, &changes);
+	/* A new key whose fields have ended already: it came, and goes with them. */
+	if (!e && changes.removed > 0) store_event(c->view, &key, EVENT_NEW, "new");
 	hash_close(c, &key, &edit, &changes);
 	if (ok)
 		reply_int(c->reply, 1);

@@ -69,18 +69,21 @@ static bool rename_key(struct call *c, bool only_new) {
 		reply_error(c->reply, ERR_NO_KEY);
 		return false;
 	}
-	bool same = slice_equal(key_slice(&from), key_slice(&to));
-	if (only_new && (same || store_find_write(c->view, &to))) {
+	struct entry *there = store_find_write(c->view, &to);
+	if (only_new && there) {
 		reply_int(c->reply, 0);
 		return false;
 	}
-	if (same) return true;
-	if (!store_move(c->view, &from, e, c->view, &to)) {
+	if (there == e) return true;
+	bool replaces = there != NULL;
+	enum value_type was = replaces ? entry_type(there) : VALUE_TYPES;
+	if (!store_move(c->view, &from, e, c->view, &to, there)) {
 		no_memory(c);
 		return false;
 	}
 	store_committed(c->view, &from, EVENT_GENERIC, "rename_from");
 	store_committed(c->view, &to, EVENT_GENERIC, "rename_to");
+	if (replaces) store_overwritten(c->view, &to, was);
 	return true;
 }
 
@@ -119,7 +122,7 @@ void cmd_move(struct call *c) {
 		reply_int(c->reply, 0);
 		return;
 	}
-	if (!store_move(c->view, &key, e, &to, &key)) {
+	if (!store_move(c->view, &key, e, &to, &key, NULL)) {
 		no_memory(c);
 		return;
 	}
@@ -168,24 +171,31 @@ void cmd_copy(struct call *c) {
 		reply_int(c->reply, 0);
 		return;
 	}
-	if (there) store_remove(&target, &to, there);
-	if (!store_copy(c->view, e, &target, &to)) {
+	bool replaces = there != NULL;
+	enum value_type was = replaces ? entry_type(there) : VALUE_TYPES;
+	if (!store_copy(e, &target, &to, there)) {
 		no_memory(c);
 		return;
 	}
 	if (target.earliest_ms < c->view->earliest_ms) c->view->earliest_ms = target.earliest_ms;
 	store_committed(&target, &to, EVENT_GENERIC, "copy_to");
+	if (replaces) store_overwritten(&target, &to, was);
 	reply_int(c->reply, 1);
 }
 
 /* ---- OBJECT ---- */
 
-/* The entry, looked at without a trace; NULL, answered, when it is missing. */
+/* The entry, neither touched nor missed aloud, but counted as a hit or miss; NULL, answered, when it is missing. */
 static const struct entry *peek_object(struct call *c) {
 	struct key key = call_key(c, 2);
 	const struct entry *e = store_peek(c->view, &key);
-	if (!e) reply_null(c->reply);
-	return e;
+	if (e) {
+		STAT_ADD(c->view->stats->keyspace_hits, 1);
+		return e;
+	}
+	STAT_ADD(c->view->stats->keyspace_misses, 1);
+	reply_null(c->reply);
+	return NULL;
 }
 
 void cmd_object_encoding(struct call *c) {

@@ -10,6 +10,8 @@ void cmd_monitor(struct call *c) {
 		reply_error(c->reply, "ERR MONITOR isn't allowed for DENY BLOCKING client");
 		return;
 	}
+	/* Who monitors already gets no answer, as in Redis. */
+	if (c->client->flags & CLIENT_MONITOR) return;
 	reply_ok(c->reply);
 	server_add_monitor(c->worker->server, c->client);
 }

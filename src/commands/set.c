@@ -62,12 +62,12 @@ static void move(struct call *c, const struct key *from, struct entry *from_entr
 
 	store_open(c->view, to, to_entry, VALUE_SET, &edit);
 	bool ok = set_add(&edit.value, &member, 1, store_limits(c->view), &added);
+	if (ok) remove_members(c, from, from_entry, &member, 1);
 	store_close(c->view, to, &edit);
 	if (!ok) {
 		reply_error(c->reply, ERR_NO_MEMORY);
 		return;
 	}
-	remove_members(c, from, from_entry, &member, 1);
 	if (added > 0) store_committed(c->view, to, EVENT_SET, "sadd");
 	reply_int(c->reply, 1);
 }

@@ -79,7 +79,7 @@ static void keep(struct call *c, struct value *result, const char *event) {
 	struct key key = call_key(c, 1);
 	struct entry *e = store_find_write(c->view, &key);
 	size_t count = set_count(result);
-	if (store_put_value(c->view, &key, e, result, EXPIRY_NONE)) {
+	if (store_overwrite_value(c->view, &key, e, result, EXPIRY_NONE)) {
 		store_committed(c->view, &key, EVENT_SET, event);
 	} else if (e) {
 		store_committed(c->view, &key, EVENT_GENERIC, "del");

@@ -374,7 +374,7 @@ static void store_items(struct call *c, struct sorting *s, const struct sort_pat
 	}
 	size_t count = list_length(&list);
 	struct entry *e = store_find_write(c->view, &key);
-	if (store_put_value(c->view, &key, e, &list, EXPIRY_NONE))
+	if (store_overwrite_value(c->view, &key, e, &list, EXPIRY_NONE))
 		store_committed(c->view, &key, EVENT_LIST, "sortstore");
 	else if (e)
 		store_committed(c->view, &key, EVENT_GENERIC, "del");

@@ -124,7 +124,7 @@ struct claimer {
 
 /* The group's stream, when it is there; the error is written when not. */
 static bool find_claimed_group(struct call *c, const struct key *key, struct entry **e) {
-	if (!call_write_value(c, key, VALUE_STREAM, e)) return false;
+	if (!call_read_write_value(c, key, VALUE_STREAM, e)) return false;
 	if (*e) {
 		struct value value = entry_value(*e);
 		if (stream_group_find(stream_of(&value), c->argv[2])) return true;

@@ -200,7 +200,7 @@ void cmd_xgroup_help(struct call *c) {
 
 /* The stream's entry, NULL when it or the group is missing. False: error written. */
 static bool find_acked_group(struct call *c, const struct key *key, struct entry **e) {
-	if (!call_write_value(c, key, VALUE_STREAM, e)) return false;
+	if (!call_read_write_value(c, key, VALUE_STREAM, e)) return false;
 	if (!*e) return true;
 	struct value value = entry_value(*e);
 	if (!stream_group_find(stream_of(&value), c->argv[2])) *e = NULL;

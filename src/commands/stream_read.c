@@ -396,7 +396,7 @@ static void answer_group(struct call *c, const struct key *key, const struct wan
 /* Whether key and group are there; the error is written when not. */
 static bool find_group(struct call *c, const struct key *key, const struct read_args *args) {
 	struct entry *e;
-	if (!call_write_value(c, key, VALUE_STREAM, &e)) return false;
+	if (!call_read_write_value(c, key, VALUE_STREAM, &e)) return false;
 	struct value value;
 	if (e) {
 		value = entry_value(e);

@@ -109,7 +109,7 @@ void cmd_get(struct call *c) {
 }
 
 bool string_put(struct call *c, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
-	if (!store_put_string(c->view, key, e, value, expiry_ms)) return false;
+	if (!store_overwrite_string(c->view, key, e, value, expiry_ms)) return false;
 	store_committed(c->view, key, EVENT_STRING, "set");
 	if (expiry_ms >= 0) store_committed(c->view, key, EVENT_GENERIC, "expire");
 	return true;
@@ -245,7 +245,9 @@ void cmd_getdel(struct call *c) {
 
 static void change_expiry(
 	struct call *c, const struct key *key, const struct expiry_option *option, int64_t expiry_ms) {
-	struct entry *e = store_find_write(c->view, key);
+	struct view quiet = *c->view;
+	quiet.flags |= VIEW_NO_TOUCH; /* GETEX has read the key: that is one access */
+	struct entry *e = store_find_write(&quiet, key);
 	bool absolute = option->unit == EXPIRY_SECONDS_AT || option->unit == EXPIRY_MS_AT;
 
 	if (option->kind == EXPIRY_OPTION_PERSIST) {

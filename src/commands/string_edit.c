@@ -83,11 +83,13 @@ void cmd_setrange(struct call *c) {
 static struct slice cut(struct slice s, int64_t start, int64_t end) {
 	int64_t len = (int64_t)s.len;
 
+	if (start < 0 && end < 0 && start > end) return slice_of(NULL, 0);
 	if (start < 0) start += len;
 	if (end < 0) end += len;
 	if (start < 0) start = 0;
+	/* An end before the first byte means the first byte, as in Redis. */
+	if (end < 0) end = 0;
 	if (end >= len) end = len - 1;
-	/* An end before the first byte leaves nothing, as since Redis 7.4; older ones answered the first byte. */
 	if (start > end) return slice_of(NULL, 0);
 	return slice_of(s.ptr + start, (size_t)(end - start + 1));
 }

@@ -151,7 +151,7 @@ void zset_pop_named(struct call *c, const struct key *key, struct entry *e, enum
 void zset_store_result(struct call *c, const struct key *key, struct value *result, const char *event) {
 	struct entry *e = store_find_write(c->view, key);
 	bool was_there = e != NULL;
-	if (store_put_value(c->view, key, e, result, EXPIRY_NONE)) {
+	if (store_overwrite_value(c->view, key, e, result, EXPIRY_NONE)) {
 		store_committed(c->view, key, EVENT_ZSET, event);
 	} else if (was_there) {
 		store_committed(c->view, key, EVENT_GENERIC, "del");

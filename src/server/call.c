@@ -78,11 +78,21 @@ bool call_read_value(struct call *c, const struct key *key, enum value_type type
 	return true;
 }
 
-bool call_write_value(struct call *c, const struct key *key, enum value_type type, struct entry **e) {
-	*e = store_find_write(c->view, key);
-	if (!*e || entry_type(*e) == type) return true;
+/* The entry is missing or of that type; the error is written when not. */
+static bool check_type(struct call *c, const struct entry *e, enum value_type type) {
+	if (!e || entry_type(e) == type) return true;
 	reply_error(c->reply, ERR_WRONGTYPE);
 	return false;
+}
+
+bool call_write_value(struct call *c, const struct key *key, enum value_type type, struct entry **e) {
+	*e = store_find_write(c->view, key);
+	return check_type(c, *e, type);
+}
+
+bool call_read_write_value(struct call *c, const struct key *key, enum value_type type, struct entry **e) {
+	*e = store_find_read_write(c->view, key);
+	return check_type(c, *e, type);
 }
 
 bool call_write_first(

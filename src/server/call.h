@@ -85,7 +85,11 @@ __attribute__((warn_unused_result)) bool call_read_value(
 __attribute__((warn_unused_result)) bool call_write_value(
 	struct call *c, const struct key *key, enum value_type type, struct entry **e);
 
-/* The same for the first of `count` keys from argument `first` on that is there: *e is NULL when none is. */
+/* The same for a command that is as much a read: counts a hit or a miss. */
+__attribute__((warn_unused_result)) bool call_read_write_value(
+	struct call *c, const struct key *key, enum value_type type, struct entry **e);
+
+/* As call_write_value for the first of `count` keys from argument `first` on that is there: *e is NULL when none is. */
 __attribute__((warn_unused_result)) bool call_write_first(
 	struct call *c, enum value_type type, unsigned first, unsigned count, struct key *key, struct entry **e);
 

@@ -423,6 +423,6 @@ void client_describe(const struct client *c, struct buffer *line) {
 		c->flags & CLIENT_PAUSED ? "" : "r", c->flags & CLIENT_WANTS_WRITE ? "w" : "",
 		c->last_command ? c->last_command->full_name : "NULL", c->user, (long long)tracking_target(c), c->proto,
 		c->lib_name ? c->lib_name : "", c->lib_ver ? c->lib_ver : "");
-	buffer_appendf(line, " tot-net-in=%llu tot-net-out=%llu tot-cmds=%llu", (unsigned long long)c->net_in,
-		(unsigned long long)c->net_out, (unsigned long long)c->commands);
+	buffer_appendf(line, " io-thread=%u tot-net-in=%llu tot-net-out=%llu tot-cmds=%llu", c->worker->index,
+		(unsigned long long)c->net_in, (unsigned long long)c->net_out, (unsigned long long)c->commands);
 }

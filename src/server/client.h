@@ -75,7 +75,7 @@ struct client {
 	char *lib_name, *lib_ver;
 	char *peer, *local;                 /* "127.0.0.1:50001" */
 	const char *user;                   /* "default" */
-	const struct command *last_command; /* NULL before the first */
+	const struct command *last_command; /* NULL before the first, and when the last was none that there is */
 	int64_t created_ms, active_ms;      /* wall time */
 	uint64_t commands;
 	uint64_t net_in, net_out; /* bytes */

@@ -10,6 +10,7 @@
 struct config {
 	struct settings values;
 	char *path;      /* absolute name of the configuration file; NULL without one */
+	bool is_bare;    /* neither a file nor an option said anything */
 	char *start_dir; /* absolute; where relative names in files and on the command line are taken from */
 	const struct settings_hooks *hooks; /* may be NULL; so may be each hook */
 	void *hooks_context;

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/quoted.h"
+#include "server/renames.h"
 
 enum { INCLUDE_DEPTH_MAX = 16, SLURP_BYTES = 64 * 1024, WORDS_MAX = 1 << 20 };
 
@@ -17,7 +18,9 @@ struct reader {
 	const char *base_dir;
 	enum config_read_flags flags;
 	struct buffer *error;
-	bool seen[SETTING_COUNT]; /* a line set it already, so lists go on */
+	const struct command_table *commands; /* NULL: do not look at what lines say of commands and users */
+	struct renames renames;               /* what the lines so far made of their names */
+	bool seen[SETTING_COUNT];             /* a line set it already, so lists go on */
 	unsigned depth;           /* of includes */
 };
 
@@ -110,6 +113,35 @@ static bool refuse_name(struct reader *r, const struct place *place, struct slic
 
 /* ---- Lines ---- */
 
+/* What a rename-command line, just taken, does to the commands. */
+static bool check_rename(struct reader *r, const struct place *place) {
+	const struct settings_lines *lines = &r->values->rename_command;
+	const struct settings_words *line = &lines->lines[lines->count - 1];
+	switch (renames_add(&r->renames, line, r->commands)) {
+	case RENAME_DONE: return true;
+	case RENAME_UNKNOWN:
+		refuse(r, place, "No such command in rename-command");
+		buffer_appendf(r->error, ": there is no command '%s' to rename\n", line->items[0]);
+		return false;
+	case RENAME_TAKEN:
+		refuse(r, place, "Target command name already exists");
+		buffer_appendf(r->error,
+			": '%s' is a command already; 'rename-command' takes a new name that is free, or \"\" to do away "
+			"with the command\n",
+			line->items[1]);
+		return false;
+	}
+	return false;
+}
+
+static bool check_meaning(struct reader *r, const struct place *place, const struct setting *s) {
+	if (r->commands == NULL) return true;
+	if (s->type == SETTING_TYPE_RENAMES) return check_rename(r, place);
+	if (s->type != SETTING_TYPE_USERS) return true;
+	return refuse_line(r, place, "There are no ACL users in this version",
+		"take 'user' lines out; the only user is default, whose password is set by 'requirepass <password>'");
+}
+
 static bool read_file(struct reader *r, const char *path, const struct place *from);
 
 static bool set_words(struct reader *r, const struct place *place, unsigned argc, const struct slice *argv) {
@@ -120,8 +152,9 @@ static bool set_words(struct reader *r, const struct place *place, unsigned argc
 	bool *seen = &r->seen[s - settings_table];
 	enum setting_source source = *seen ? SETTING_FROM_FILE_AGAIN : SETTING_FROM_FILE_FIRST;
 	*seen = true;
-	if (setting_parse(s, r->values, argc - 1, argv + 1, source, r->base_dir, reason)) return true;
-	return refuse_value(r, place, s, spelled, reason);
+	if (!setting_parse(s, r->values, argc - 1, argv + 1, source, r->base_dir, reason))
+		return refuse_value(r, place, s, spelled, reason);
+	return check_meaning(r, place, s);
 }
 
 static char *absolute_path(const char *base_dir, struct slice name) {
@@ -297,12 +330,10 @@ static bool check_together(struct reader *r) {
 	return false;
 }
 
-bool config_load(struct config *config, int argc, char *const *argv, struct buffer *error) {
-	struct reader r = {
-		.values = &config->values, .base_dir = config->start_dir, .flags = CONFIG_READ_INCLUDES, .error = error
-	};
+static bool load(struct reader *r, struct config *config, int argc, char *const *argv) {
 	int first = 1;
 	bool standard_input = false;
+	config->is_bare = argc <= 1;
 	if (first < argc && argv[first][0] != '-') {
 		config->path = absolute_path(config->start_dir, slice_of_cstr(argv[first++]));
 	} else if (first < argc && strcmp(argv[first], "-") == 0) {
@@ -313,8 +344,20 @@ bool config_load(struct config *config, int argc, char *const *argv, struct buff
 		standard_input = true;
 		argc--;
 	}
-	if (config->path != NULL && !read_file(&r, config->path, NULL)) return false;
-	if (standard_input && !read_file(&r, "-", NULL)) return false;
-	if (first < argc && !read_options(&r, argc - first, argv + first)) return false;
-	return check_together(&r);
+	if (config->path != NULL && !read_file(r, config->path, NULL)) return false;
+	if (standard_input && !read_file(r, "-", NULL)) return false;
+	if (first < argc && !read_options(r, argc - first, argv + first)) return false;
+	return check_together(r);
+}
+
+bool config_load(struct config *config, int argc, char *const *argv, const struct command_table *commands,
+	struct buffer *error) {
+	struct reader r = { .values = &config->values,
+		.base_dir = config->start_dir,
+		.flags = CONFIG_READ_INCLUDES,
+		.error = error,
+		.commands = commands };
+	bool good = load(&r, config, argc, argv);
+	renames_release(&r.renames);
+	return good;
 }

@@ -6,16 +6,20 @@
 #ifndef TARN_SERVER_CONFIG_FILE_H
 #define TARN_SERVER_CONFIG_FILE_H
 
+#include "server/command.h"
 #include "server/config.h"
 
 /* Reads [file] [-] [--name value ...] as main got them (argv[0] is skipped), in this order: file, standard input, options.
  * Options that are none of settings (--version, --help) are main's to take out first. A value may begin with "--" when it
  * follows its option's name directly, except for save.
  *
+ * rename-command must name one of `commands`, and user lines are refused: nobody must think that they protect anything.
+ * Without `commands` neither is looked at.
+ *
  * False when something is wrong: `error` is appended the text for the user, several lines that begin with
  * "*** FATAL CONFIG FILE ERROR (Tarn x.y.z) ***"; the config is only good for config_release then. Calls no hooks. */
 __attribute__((warn_unused_result)) bool config_load(
-	struct config *config, int argc, char *const *argv, struct buffer *error);
+	struct config *config, int argc, char *const *argv, const struct command_table *commands, struct buffer *error);
 
 enum config_read_flags { CONFIG_READ_INCLUDES = 1 }; /* without it an include line is taken and not followed */
 

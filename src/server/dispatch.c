@@ -140,6 +140,11 @@ static bool is_protected_off(const struct server *s, const struct client *c, con
 	return permission == PERMISSION_NO || (permission == PERMISSION_LOCAL && !client_is_local(c));
 }
 
+/* There is the container, and none such in it. */
+static bool is_unknown_subcommand(const struct batch_item *item) {
+	return item->command && item->command->flags & CMD_CONTAINER && item->request.argc >= 2;
+}
+
 /* The name as errors quote it: the container's with its subcommand behind a bar. */
 static bool is_acceptable(struct worker *w, struct client *c, const struct batch_item *item, struct reply *r) {
 	const struct command *cmd = item->command;
@@ -148,7 +153,7 @@ static bool is_acceptable(struct worker *w, struct client *c, const struct batch
 		if (!is_http(w, c, request->argv[0])) say_unknown(request, r);
 		return false;
 	}
-	if (cmd->flags & CMD_CONTAINER && request->argc >= 2) {
+	if (is_unknown_subcommand(item)) {
 		reply_errorf(r, "ERR unknown subcommand '%.*s'. Try %s HELP.",
 			(int)(request->argv[1].len < 128 ? request->argv[1].len : 128), request->argv[1].ptr,
 			call_upper_name(cmd));
@@ -287,11 +292,17 @@ static void refresh_time(struct worker *w, struct client *c) {
 	if (w->command_ticks >= w->turn_ticks) c->flags |= CLIENT_YIELDED;
 }
 
-static void log_slow_command(struct worker *w, const struct client *c, const struct call *call, int64_t duration_us) {
+static void log_slow_command(struct worker *w, const struct call *call, const char *peer, const char *name, uint64_t ns) {
+	if (call->command->flags & CMD_SKIP_SLOWLOG) return;
 	struct slice shown[SLOWLOG_MAX_ARGS];
 	redact_args(call->command, call->argc < SLOWLOG_MAX_ARGS ? call->argc : SLOWLOG_MAX_ARGS, call->argv, shown);
 	slowlog_add(&w->server->slowlog, (size_t)w->server->config->values.slowlog_max_len, w->now_ms / 1000,
-		duration_us, call->argc, shown, c->peer, c->name ? c->name : "");
+		(int64_t)(ns / 1000), call->argc, shown, peer, name ? name : "");
+}
+
+static inline bool is_slow(const struct worker *w, uint64_t ns) {
+	int64_t slow_us = w->server->config->values.slowlog_log_slower_than;
+	return __builtin_expect(slow_us >= 0 && ns / 1000 >= (uint64_t)slow_us, 0);
 }
 
 /* Returns how long it took, in ns. */
@@ -311,8 +322,10 @@ static inline uint64_t count_call(struct worker *w, const struct call *call) {
 	return ns;
 }
 
-void dispatch_count_inner(struct worker *w, const struct call *call) {
-	count_call(w, call);
+void dispatch_count_inner(struct worker *w, const struct call *call, bool is_new) {
+	uint64_t ns = count_call(w, call);
+	/* By nobody: Redis runs what scripts call for a client without a connection. */
+	if (is_slow(w, ns) && is_new) log_slow_command(w, call, "", NULL, ns);
 }
 
 void dispatch_count_refused(struct worker *w, const struct command *cmd, const struct reply *r) {
@@ -323,11 +336,7 @@ void dispatch_count(struct worker *w, struct client *c, const struct call *call)
 	uint64_t ns = count_call(w, call);
 	c->commands++;
 	c->flags &= ~(uint32_t)CLIENT_PUT_OFF;
-	const struct settings *settings = &w->server->config->values;
-	int64_t slow_us = settings->slowlog_log_slower_than;
-	if (__builtin_expect(slow_us >= 0 && ns / 1000 >= (uint64_t)slow_us, 0) &&
-		!(call->command->flags & CMD_SKIP_SLOWLOG))
-		log_slow_command(w, c, call, (int64_t)(ns / 1000));
+	if (is_slow(w, ns)) log_slow_command(w, call, c->peer, c->name, ns);
 }
 
 static bool waits_for_pause(struct worker *w, const struct client *c, const struct command *cmd) {
@@ -340,10 +349,14 @@ static bool waits_for_pause(struct worker *w, const struct client *c, const stru
 	return cmd->flags & (CMD_WRITE | CMD_MAY_REPLICATE) || transaction_has(c, cmd, CMD_WRITE | CMD_MAY_REPLICATE);
 }
 
+/* EVAL and its kin are flagged skip_monitor for what clients read there; they are shown all the same, as in Redis. */
+static bool is_shown(const struct command *cmd) {
+	return !(cmd->flags & (CMD_SKIP_MONITOR | CMD_ADMIN)) || cmd->gate == GATE_SCRIPT;
+}
+
 static void tell_monitors(
 	struct worker *w, const struct client *c, const struct command *cmd, unsigned argc, const struct slice *argv) {
-	if (w->attention & ATTENTION_MONITOR && !(cmd->flags & (CMD_SKIP_MONITOR | CMD_ADMIN)))
-		monitor_feed(w, c, cmd, argc, argv);
+	if (w->attention & ATTENTION_MONITOR && is_shown(cmd)) monitor_feed(w, c, cmd, argc, argv);
 }
 
 /* Queued commands are shown when they run, EXEC itself behind them. */
@@ -463,14 +476,15 @@ bool dispatch_run(struct worker *w, struct client *c, struct batch_item *item) {
 	size_t reply_at = w->out.len;
 	reply_start(&reply, &w->out, c->proto);
 	refresh_time(w, c);
+	c->last_command = cmd;
 	if (!is_acceptable(w, c, item, &reply)) {
+		if (is_unknown_subcommand(item)) c->last_command = NULL;
 		transaction_refused(c, cmd, &reply, reply_at);
 		reject(w, cmd, &reply);
 	} else if (__builtin_expect(w->attention != 0, 0) && !attend(w, c, item)) {
 		return false;
 	} else if (c->transaction && !(cmd->flags & CMD_IN_MULTI)) {
 		transaction_queue(c, item, &reply);
-		c->last_command = cmd;
 		w->command_ticks = clock_ticks();
 	} else {
 		start_view(w, c, cmd);
@@ -486,7 +500,6 @@ bool dispatch_run(struct worker *w, struct client *c, struct batch_item *item) {
 			._keys = item->key_count ? w->key_slots + item->first_key : NULL,
 			._item = item };
 		w->current_call = &call;
-		c->last_command = cmd;
 		bool ran = run_gated(w, &call) || run_again(w, &call, reply_at);
 		w->current_call = NULL;
 		if (__builtin_expect(!ran, 0)) {

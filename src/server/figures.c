@@ -100,6 +100,7 @@ static void gather_allocator(struct figures *f) {
 	f->used = f->allocated = (int64_t)stats.allocated;
 	f->active = (int64_t)stats.active;
 	f->resident = (int64_t)stats.resident;
+	f->muzzy = (int64_t)stats.muzzy;
 	f->rss = (int64_t)mem_resident_bytes();
 	f->system = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 	f->allocator = mem_allocator_name();
@@ -113,20 +114,14 @@ static void gather_allocator(struct figures *f) {
 	f->rss_over_used_ratio = ratio(f->rss, f->used);
 }
 
-static void raise_peak(struct figures *f, struct server *s) {
-	uint64_t peak = atomic_load_explicit(&s->peak_memory, memory_order_relaxed);
-	while (peak < (uint64_t)f->used && !atomic_compare_exchange_weak_explicit(&s->peak_memory, &peak,
-						   (uint64_t)f->used, memory_order_relaxed, memory_order_relaxed))
-		continue;
-	f->peak = (int64_t)(peak > (uint64_t)f->used ? peak : (uint64_t)f->used);
-}
-
 /* Redis's terms: overhead is what the server needs besides the data, its start included; the data are the rest. */
 static void gather_memory(struct figures *f, struct server *s) {
 	static const char *const policies[] = { "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
 		"allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction" };
 	gather_allocator(f);
-	raise_peak(f, s);
+	server_note_memory(s, (size_t)f->used);
+	f->peak = (int64_t)atomic_load_explicit(&s->peak_memory, memory_order_relaxed);
+	f->peak_s = atomic_load_explicit(&s->peak_memory_s, memory_order_relaxed);
 	f->maxmemory = (int64_t)s->config->values.maxmemory;
 	f->policy = policies[s->config->values.maxmemory_policy];
 	f->startup = (int64_t)rates_startup_bytes(&s->rates);
@@ -173,6 +168,7 @@ static void gather_turns(struct figures *f, const struct server *s) {
 static void gather_stats(struct figures *f, const struct server *s) {
 	server_sum_stats(s, &f->sum);
 	f->changes = (int64_t)f->sum.store.changes;
+	f->denied_logins = (int64_t)atomic_load_explicit(&s->denied_logins, memory_order_relaxed);
 	f->started_s = s->started_ms / 1000;
 	f->ops_per_second = (int64_t)rates_per_second(&s->rates, RATE_COMMANDS);
 	f->channels = (int64_t)pubsub_channels(s->pubsub, TOPIC_CHANNEL);

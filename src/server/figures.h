@@ -45,7 +45,7 @@ struct figures {
 
 	/* Memory, in bytes unless the name says otherwise. */
 	int64_t used, rss, peak, startup, overhead, dataset, client_bytes, table_bytes, index_bytes, entry_bytes;
-	int64_t allocated, active, resident, system, maxmemory;
+	int64_t allocated, active, resident, muzzy, system, maxmemory, peak_s;
 	int64_t fragmentation_bytes, resident_excess, rss_excess, rss_over_used;
 	double fragmentation_ratio, resident_ratio, rss_ratio, rss_over_used_ratio;
 	double peak_percent, dataset_percent;
@@ -63,6 +63,7 @@ struct figures {
 	int64_t turns_per_second, turn_us, busy_us, command_us; /* of all workers' loops; the mean of the last turns */
 	int64_t channels, patterns, shard_channels;
 	int64_t tracked_keys, tracked_items, tracked_prefixes;
+	int64_t denied_logins;
 	double kib_in_per_second, kib_out_per_second;
 
 	/* CPU: microseconds. */

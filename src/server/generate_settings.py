@@ -19,7 +19,7 @@ C_TYPES = {
 }
 FILE_ONLY = {"users", "renames", "ignored"}
 KEYS = {"type", "default", "alias", "min", "max", "immutable", "protected", "secret", "hidden", "check", "apply", "doc",
-        "choices"}
+        "choices", "unsigned"}
 ALIASES_MAX = 2
 
 
@@ -66,6 +66,8 @@ class Declarations:
         if not entry["doc"].endswith("."):
             raise SystemExit(f"settings.toml: {name}: doc is no sentence")
         self.bounds(entry)
+        if entry.get("unsigned") and (entry["type"] not in ("int", "memory") or entry["min"] < 0):
+            raise SystemExit(f"settings.toml: {name}: unsigned is for numbers from 0 on")
         return entry
 
     @staticmethod
@@ -132,7 +134,7 @@ def write_table(declarations, out):
 
 def table_entry(setting):
     field = ident(setting["name"])
-    flags = [f"SETTING_{key.upper()}" for key in ("immutable", "protected", "secret", "hidden") if setting.get(key)]
+    flags = [f"SETTING_{key.upper()}" for key in ("immutable", "protected", "secret", "hidden", "unsigned") if setting.get(key)]
     if setting["type"] in FILE_ONLY:
         flags.append("SETTING_FILE_ONLY")
     kind = ident(setting["type"]).upper()

@@ -58,11 +58,10 @@ static bool listen_tcp(struct server *s, const char *address, unsigned *opened) 
 	if (optional) address++;
 	char error[SOCKET_ERROR_MAX];
 	int fd = socket_listen_tcp(address, (int)settings->port, (int)settings->tcp_backlog, error, &unavailable);
-	if (fd < 0 && optional && unavailable) return true;
 	if (fd < 0) {
 		log_warning("Warning: Could not create server TCP listening socket %s:%d: %s", address,
 			(int)settings->port, error);
-		return unavailable && settings->bind.count > 1 && strcmp(address, "::*") == 0;
+		return unavailable && (optional || (settings->bind.count > 1 && strcmp(address, "::*") == 0));
 	}
 	(*opened)++;
 	return add_listener(s, fd, address, (int)settings->port);
@@ -72,14 +71,9 @@ static bool listen_all_tcp(struct server *s) {
 	const struct settings *settings = &s->config->values;
 	unsigned opened = 0;
 	if (settings->port == 0) return true;
-	for (size_t i = 0; i < settings->bind.count; i++) {
-		if (listen_tcp(s, settings->bind.items[i], &opened)) continue;
-		log_warning("Failed listening on port %d (tcp), aborting.", (int)settings->port);
-		return false;
-	}
-	if (opened > 0 || settings->bind.count == 0) return true;
-	log_warning("Failed listening on port %d (tcp), aborting.", (int)settings->port);
-	return false;
+	for (size_t i = 0; i < settings->bind.count; i++)
+		if (!listen_tcp(s, settings->bind.items[i], &opened)) return false;
+	return opened > 0 || settings->bind.count == 0;
 }
 
 static void close_kind(struct server *s, bool is_unix) {
@@ -135,7 +129,11 @@ static bool listen_unix(struct server *s) {
 
 bool server_listen(struct server *s) {
 	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (!listen_all_tcp(s) || !listen_unix(s)) return false;
+	if (!listen_all_tcp(s)) {
+		log_warning("Failed listening on port %d (tcp), aborting.", (int)s->config->values.port);
+		return false;
+	}
+	if (!listen_unix(s)) return false;
 	if (s->listener_count > 0) return true;
 	log_warning("Configured to not listen anywhere, exiting.");
 	return false;

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/number.h"
 #include "server/redact.h"
 #include "server/server.h"
 
@@ -105,14 +106,24 @@ static void feed(struct worker *w, unsigned db, const char *who, const struct co
 	buffer_release(&text);
 }
 
+/* Redis tells of a command when it has run, so SELECT and RESET stand there with the database that they lead to. */
+static unsigned shown_db(
+	const struct worker *w, unsigned db, const struct command *cmd, unsigned argc, const struct slice *argv) {
+	int64_t selected;
+	if (strcmp(cmd->full_name, "reset") == 0) return 0;
+	if (strcmp(cmd->full_name, "select") != 0 || argc < 2 || !number_parse_i64(argv[1], &selected)) return db;
+	return selected >= 0 && selected < store_db_count(w->server->store) ? (unsigned)selected : db;
+}
+
 void monitor_feed(
 	struct worker *w, const struct client *c, const struct command *cmd, unsigned argc, const struct slice *argv) {
-	feed(w, c->db, c->peer, cmd, argc, argv);
+	feed(w, shown_db(w, c->db, cmd, argc, argv), c->peer, cmd, argc, argv);
 }
 
 void monitor_feed_script(
 	struct worker *w, const struct client *c, const struct command *cmd, unsigned argc, const struct slice *argv) {
-	if (!(cmd->flags & (CMD_SKIP_MONITOR | CMD_ADMIN))) feed(w, c->db, "lua", cmd, argc, argv);
+	if (!(cmd->flags & (CMD_SKIP_MONITOR | CMD_ADMIN)))
+		feed(w, shown_db(w, c->db, cmd, argc, argv), "lua", cmd, argc, argv);
 }
 
 void server_add_monitor(struct server *s, struct client *c) {

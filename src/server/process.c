@@ -75,37 +75,49 @@ void process_notify(const struct settings *settings, const char *state) {
 	close(fd);
 }
 
-bool process_fit_open_files(int64_t *maxclients) {
+/* Raises the limit of open files to `wanted`, or as far as it goes. Returns what may be open now; less than wanted: *failure
+ * is the system's reason. */
+static rlim_t raise_open_files(rlim_t wanted, int *failure) {
 	struct rlimit limit;
-	rlim_t wanted = (rlim_t)*maxclients + RESERVED_FILES;
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return true;
-	if (limit.rlim_cur >= wanted) return true;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted) return wanted;
 	rlim_t before = limit.rlim_cur;
 	struct rlimit more = { wanted, limit.rlim_max > wanted ? limit.rlim_max : wanted };
 	if (setrlimit(RLIMIT_NOFILE, &more) == 0) {
 		log_notice("Increased maximum number of open files to %llu (it was originally set to %llu).",
 			(unsigned long long)wanted, (unsigned long long)before);
-		return true;
+		return wanted;
 	}
+	*failure = errno;
 	more = (struct rlimit){ limit.rlim_max, limit.rlim_max };
-	rlim_t best = setrlimit(RLIMIT_NOFILE, &more) == 0 ? limit.rlim_max : before;
-	if (best >= wanted) return true;
-	if (best <= RESERVED_FILES) {
-		log_warning("Your current 'ulimit -n' of %llu is not enough for the server to start. Please increase "
-			    "your open file "
-			    "limit to at least %llu. Exiting.",
-			(unsigned long long)best, (unsigned long long)wanted);
+	return setrlimit(RLIMIT_NOFILE, &more) == 0 ? limit.rlim_max : before;
+}
+
+int64_t process_possible_clients(int64_t maxclients) {
+	int failure = 0;
+	rlim_t wanted = (rlim_t)maxclients + RESERVED_FILES;
+	rlim_t best = raise_open_files(wanted, &failure);
+	if (best >= wanted) return maxclients;
+	log_warning("You requested maxclients of %lld requiring at least %llu max file descriptors.",
+		(long long)maxclients, (unsigned long long)wanted);
+	log_warning("Server can't set maximum open files to %llu because of OS error: %s.", (unsigned long long)wanted,
+		strerror(failure));
+	return best > RESERVED_FILES ? (int64_t)(best - RESERVED_FILES) : 0;
+}
+
+bool process_fit_open_files(int64_t *maxclients) {
+	int64_t possible = process_possible_clients(*maxclients);
+	if (possible >= *maxclients) return true;
+	unsigned long long open_files = (unsigned long long)possible + RESERVED_FILES;
+	if (possible == 0) {
+		log_warning("Your current 'ulimit -n' is not enough for the server to start. Please increase your open "
+			    "file limit to at least %llu. Exiting.",
+			(unsigned long long)*maxclients + RESERVED_FILES);
 		return false;
 	}
-	log_warning("You requested maxclients of %lld requiring at least %llu max file descriptors.",
-		(long long)*maxclients, (unsigned long long)wanted);
-	log_warning("Server can't set maximum open files to %llu because of OS error: %s.", (unsigned long long)wanted,
-		strerror(errno));
-	*maxclients = (int64_t)(best - RESERVED_FILES);
+	*maxclients = possible;
 	log_warning("Current maximum open files is %llu. maxclients has been reduced to %lld to compensate for low "
-		    "ulimit. If you "
-		    "need higher maxclients increase 'ulimit -n'.",
-		(unsigned long long)best, (long long)*maxclients);
+		    "ulimit. If you need higher maxclients increase 'ulimit -n'.",
+		open_files, (long long)possible);
 	return true;
 }
 

@@ -20,8 +20,10 @@ void process_remove_pidfile(const struct settings *settings);
 /* sd_notify of systemd: "READY=1\n", "STOPPING=1\n". Nothing without NOTIFY_SOCKET. Only as `supervised` allows. */
 void process_notify(const struct settings *settings, const char *state);
 
-/* Raises the limit of open files to fit maxclients plus our own; when the system refuses, lowers *maxclients to what fits
- * and says so in the log. False when not even one client fits. */
+/* Raises the limit of open files to fit `maxclients` plus our own; when the system refuses, says so in the log. Returns how
+ * many clients fit, `maxclients` at most. */
+int64_t process_possible_clients(int64_t maxclients);
+/* The same at the start: lowers *maxclients to what fits. False when not even one client does. */
 bool process_fit_open_files(int64_t *maxclients);
 
 /* Keeps transparent huge pages away when disable-thp says so: one touched key would cost two mebibytes. */

@@ -15,11 +15,14 @@ struct renames {
 	unsigned count;
 };
 
-enum { RENAMES_ERROR_MAX = 256 };
+enum rename_result { RENAME_DONE, RENAME_UNKNOWN /* there is no such command */, RENAME_TAKEN /* the new name is one */ };
 
-/* Reads the rename-command lines. False with a text in `error` when one names no command, or gives a name that is taken. */
-__attribute__((warn_unused_result)) bool renames_init(struct renames *r, const struct settings *settings,
-	const struct command_table *commands, char error[static RENAMES_ERROR_MAX]);
+/* Follows one rename-command line, of two words. Names stay the settings' memory. */
+enum rename_result renames_add(
+	struct renames *r, const struct settings_words *line, const struct command_table *commands);
+
+/* Follows all lines of the settings, of which config_load let only good ones through. */
+void renames_init(struct renames *r, const struct settings *settings, const struct command_table *commands);
 void renames_release(struct renames *r);
 
 /* The command of that name as the settings have it. */

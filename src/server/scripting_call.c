@@ -154,7 +154,7 @@ static enum script_step take_what_it_needs(struct script_run *run, const struct 
 	return step;
 }
 
-static void run_inner(struct script_run *run, struct call *inner) {
+static void run_inner(struct script_run *run, struct call *inner, bool is_new) {
 	struct worker *w = run->worker;
 	struct client *c = inner->client;
 	if (gate_has_world(&w->member)) run->view.flags |= VIEW_HAS_WORLD;
@@ -165,7 +165,7 @@ static void run_inner(struct script_run *run, struct call *inner) {
 	w->command_ticks = clock_ticks();
 	dispatch_run_inner(w, inner);
 	w->current_call = outer;
-	dispatch_count_inner(w, inner);
+	dispatch_count_inner(w, inner, is_new);
 	if (run->view.earliest_ms < w->next_expiry_ms) w->next_expiry_ms = run->view.earliest_ms;
 	if (c->db != run->view.db_index) run->view = view_in_db(&run->view, c->db);
 }
@@ -195,7 +195,7 @@ enum script_step script_call(
 	bool is_new = run->shown.calls++ >= run->shown_before.calls;
 	if (__builtin_expect(w->attention & ATTENTION_MONITOR, 0) && is_new)
 		monitor_feed_script(w, inner.client, cmd, argc, argv);
-	run_inner(run, &inner);
+	run_inner(run, &inner, is_new);
 	return SCRIPT_GO;
 }
 

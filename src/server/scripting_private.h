@@ -26,7 +26,7 @@ struct script_notice {
 /* What a run has shown to others, who are not to see it again when it starts over. */
 struct script_shown {
 	unsigned lines; /* of the log */
-	unsigned calls; /* to those who monitor */
+	unsigned calls; /* to those who monitor, and to the slow log */
 };
 
 /* What a client's run has found out before it was put off: so that it is not started only to stop at the same place. */

@@ -99,6 +99,17 @@ void server_sum_stats(const struct server *s, struct worker_stats *sum) {
 	}
 }
 
+void server_note_memory(struct server *s, size_t used) {
+	uint64_t peak = atomic_load_explicit(&s->peak_memory, memory_order_relaxed);
+	while (peak < used) {
+		if (!atomic_compare_exchange_weak_explicit(
+			    &s->peak_memory, &peak, used, memory_order_relaxed, memory_order_relaxed))
+			continue;
+		atomic_store_explicit(&s->peak_memory_s, clock_wall_ms() / 1000, memory_order_relaxed);
+		return;
+	}
+}
+
 void server_sum_command(const struct server *s, unsigned command_id, struct command_sum *sum) {
 	*sum = (struct command_sum){ 0 };
 	for (unsigned i = 0; i < s->worker_count; i++) {
@@ -144,6 +155,7 @@ static void apply_policy(struct server *s) {
 		       settings->maxmemory_policy == MAXMEMORY_POLICY_VOLATILE_LFU,
 		.lfu_log_factor = (unsigned)settings->lfu_log_factor,
 		.lfu_decay_minutes = (unsigned)settings->lfu_decay_time,
+		.tells_overwritten = settings->notify_keyspace_events & (EVENT_OVERWRITTEN | EVENT_TYPE_CHANGED),
 		.limits = limits_of(settings),
 	};
 	store_set_policy(s->store, &policy);
@@ -167,6 +179,12 @@ static bool hook_encodings(void *context, const struct settings *settings, char 
 	return true;
 }
 
+static bool hook_notifications(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
+	(void)settings, (void)error;
+	apply_policy(context);
+	return true;
+}
+
 static bool hook_port(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
 	(void)settings;
 	if (server_listen_again(context)) return true;
@@ -183,10 +201,11 @@ static bool hook_bind(void *context, const struct settings *settings, char error
 
 static bool hook_maxclients(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
 	(void)context;
-	int64_t possible = settings->maxclients;
-	if (process_fit_open_files(&possible) && possible >= settings->maxclients) return true;
+	int64_t possible = process_possible_clients(settings->maxclients);
+	if (possible >= settings->maxclients) return true;
 	snprintf(error, SETTINGS_ERROR_MAX,
-		"The operating system is not able to handle the specified number of clients, try with a smaller value");
+		"The operating system is not able to handle the specified number of clients, try with %lld",
+		(long long)possible);
 	return false;
 }
 
@@ -220,6 +239,7 @@ void server_install_settings_hooks(struct server *s) {
 		.log = hook_log,
 		.memory = hook_memory,
 		.encodings = hook_encodings,
+		.notifications = hook_notifications,
 		.port = hook_port,
 		.bind = hook_bind,
 		.maxclients = hook_maxclients,
@@ -247,19 +267,8 @@ static void open_log(const struct settings *settings) {
 		log_set_syslog(true, settings->syslog_ident, facilities[settings->syslog_facility]);
 }
 
-/* What a file may ask for and this version cannot give is said at the start: silence would pass for a promise. Where the
- * promise is one of safety, the start fails. */
-static bool check_settings(struct server *s) {
-	const struct settings *settings = &s->config->values;
-	char error[RENAMES_ERROR_MAX];
-	if (!renames_init(&s->renames, settings, s->commands, error)) {
-		log_warning("%s", error);
-		return false;
-	}
-	if (settings->user.count > 0) {
-		log_warning("user lines have no effect in this version, which knows the default user only. Exiting.");
-		return false;
-	}
+/* What a file may ask for and this version cannot give is said at the start: silence would pass for a promise. */
+static void announce_absences(const struct settings *settings) {
 	const struct {
 		bool asked;
 		const char *name;
@@ -274,11 +283,11 @@ static bool check_settings(struct server *s) {
 	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
 		if (absent[i].asked) log_warning("Warning: %s has no effect in this version.", absent[i].name);
 	log_notice("Data is kept in memory only: what is there is gone when the server ends.");
-	return true;
 }
 
 static bool set_up(struct server *s, struct config *config, const struct command_table *commands) {
 	struct settings *settings = &config->values;
+	log_set_role('M');
 	s->config = config;
 	s->commands = commands;
 	s->active_expire = true;
@@ -287,7 +296,9 @@ static bool set_up(struct server *s, struct config *config, const struct command
 	random_hex(s->run_id, SERVER_RUN_ID_CHARS / 2);
 	random_hex(s->replication_id, SERVER_RUN_ID_CHARS / 2);
 	process_limit_huge_pages(settings);
-	if (!check_settings(s) || !process_fit_open_files(&settings->maxclients)) return false;
+	renames_init(&s->renames, settings, commands);
+	announce_absences(settings);
+	if (!process_fit_open_files(&settings->maxclients)) return false;
 	gate_init(&s->gate, SHARDS);
 	s->store = store_new(&s->gate, (unsigned)settings->databases, &server_store_hooks, s);
 	watch_table_init(&s->watched, s->store);
@@ -409,7 +420,7 @@ static bool start(struct server *s, struct config *config, const struct command_
 	log_notice("oO0OoO0OoO0Oo Tarn is starting oO0OoO0OoO0Oo");
 	log_notice(
 		"Tarn version=%s, bits=%d, pid=%d, just started", TARN_VERSION, (int)sizeof(long) * 8, (int)getpid());
-	if (!config->path)
+	if (config->is_bare)
 		log_warning("Warning: no config file specified, using the default config. In order to specify a config "
 			    "file use tarn-server /path/to/redis.conf");
 	log_notice("Configuration loaded");

@@ -67,6 +67,8 @@ struct server {
 	int64_t started_ms; /* wall time */
 	int64_t stats_reset_ms;
 	_Atomic uint64_t peak_memory;
+	_Atomic int64_t peak_memory_s; /* when it was seen, since 1970 */
+	_Atomic uint64_t denied_logins; /* wrong user or password in AUTH and HELLO; CONFIG RESETSTAT leaves it */
 };
 
 /* A database as a command of this worker sees it now. */
@@ -100,6 +102,8 @@ void server_add_monitor(struct server *s, struct client *c);
 
 /* Sums over all workers; any thread. */
 void server_sum_stats(const struct server *s, struct worker_stats *sum);
+/* Remembers the most memory that was seen in use, and when. */
+void server_note_memory(struct server *s, size_t used);
 /* `sum->latency` saturates at 32 bits per worker; counts here are 64. */
 struct command_sum {
 	uint64_t calls, ns, rejected, failed;

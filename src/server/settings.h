@@ -40,6 +40,7 @@ enum setting_flags {
 	SETTING_SECRET = 1 << 2,    /* never in logs or messages */
 	SETTING_HIDDEN = 1 << 3,    /* CONFIG GET answers it only when it is named in full */
 	SETTING_FILE_ONLY = 1 << 4, /* unknown to CONFIG GET and SET, kept as it is by CONFIG REWRITE */
+	SETTING_UNSIGNED = 1 << 5,  /* Redis keeps it in an unsigned type, which shows in the words of a refusal */
 };
 
 enum { SETTING_ALIASES_MAX = 2 };

@@ -1,6 +1,8 @@
 /* What single settings ask of their values beyond their type; named by `check` in settings.toml. */
 #include "server/settings_private.h"
 
+#include <locale.h>
+
 enum { BIND_ADDRESSES_MAX = 16, HOSTNAME_MAX = 256, HZ_MIN = 1, HZ_MAX = 500, BACKLOG_MIN = 16 * 1024 };
 
 bool setting__check_backlog(const struct setting *s, void *field, char error[SETTINGS_ERROR_MAX]) {
@@ -39,6 +41,25 @@ bool setting__check_hostname(const struct setting *s, void *field, char error[SE
 		return setting__refuse(error, "Hostnames may only contain alphanumeric characters, hyphens or dots");
 	}
 	return true;
+}
+
+/* Empty is the environment's, which is not ours to judge. */
+bool setting__check_locale(const struct setting *s, void *field, char error[SETTINGS_ERROR_MAX]) {
+	(void)s;
+	const char *name = *(char **)field;
+	if (name[0] == '\0') return true;
+	locale_t found = newlocale(LC_COLLATE_MASK, name, (locale_t)0);
+	if (found == (locale_t)0) return setting__refuse(error, "Invalid locale name");
+	freelocale(found);
+	return true;
+}
+
+/* These characters separate and quote in what nodes of a cluster tell each other. */
+bool setting__check_node_name(const struct setting *s, void *field, char error[SETTINGS_ERROR_MAX]) {
+	(void)s;
+	const char *name = *(char **)field;
+	if (name[strcspn(name, "!#$%&()*+:;<>?@[]^{|}~")] == '\0') return true;
+	return setting__refuse(error, "Announced human node name contained invalid character");
 }
 
 bool setting__check_hz(const struct setting *s, void *field, char error[SETTINGS_ERROR_MAX]) {

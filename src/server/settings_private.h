@@ -39,6 +39,8 @@ bool setting__check_file_name(const struct setting *s, void *field, char error[S
 bool setting__check_file_name_given(const struct setting *s, void *field, char error[SETTINGS_ERROR_MAX]);
 bool setting__check_hostname(const struct setting *s, void *field, char error[SETTINGS_ERROR_MAX]);
 bool setting__check_hz(const struct setting *s, void *field, char error[SETTINGS_ERROR_MAX]);
+bool setting__check_locale(const struct setting *s, void *field, char error[SETTINGS_ERROR_MAX]);
+bool setting__check_node_name(const struct setting *s, void *field, char error[SETTINGS_ERROR_MAX]);
 bool setting__check_shutdown_flags(const struct setting *s, void *field, char error[SETTINGS_ERROR_MAX]);
 bool setting__check_title_template(const struct setting *s, void *field, char error[SETTINGS_ERROR_MAX]);
 

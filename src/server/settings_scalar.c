@@ -32,15 +32,21 @@ const struct setting__ops setting__bool_ops = { .parse = parse_bool, .print = pr
 
 /* ---- int ---- */
 
+static bool refuse_range(const struct setting *s, char error[SETTINGS_ERROR_MAX]) {
+	return setting__refuse(error, "argument must be between %" PRId64 " and %" PRIu64 " inclusive", s->min, s->max);
+}
+
+static bool refuse_negative(char error[SETTINGS_ERROR_MAX]) {
+	return setting__refuse(error, "argument must be greater or equal to 0");
+}
+
 static bool parse_int(
 	const struct setting *s, void *field, const struct setting__words *w, char error[SETTINGS_ERROR_MAX]) {
 	int64_t value;
 	if (!number_parse_i64(w->argv[0], &value))
 		return setting__refuse(error, "argument couldn't be parsed into an integer");
-	if (value < s->min || value > (int64_t)s->max) {
-		return setting__refuse(
-			error, "argument must be between %" PRId64 " and %" PRIu64 " inclusive", s->min, s->max);
-	}
+	if (value < 0 && s->flags & SETTING_UNSIGNED) return refuse_negative(error);
+	if (value < s->min || value > (int64_t)s->max) return refuse_range(s, error);
 	if (s->check != NULL && !s->check(s, &value, error)) return false;
 	*(int64_t *)field = value;
 	return true;
@@ -83,21 +89,27 @@ const struct setting__ops setting__octal_ops = { .parse = parse_octal, .print = 
 
 /* ---- memory, and memory or a percentage ---- */
 
-/* Nothing at all is 0: so it always was, and orchestration writes it so for a limit that it does not set. */
-static bool parse_bytes(struct slice text, uint64_t *bytes) {
-	if (text.len > 0) return number_parse_memory(text, bytes);
-	*bytes = 0;
+static bool is_all_digits(struct slice text) {
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] < '0' || text.ptr[i] > '9') return false;
 	return true;
+}
+
+/* Nothing at all is 0: so it always was, and orchestration writes it so for a limit that it does not set. Digits that no
+ * number can hold are the largest, which the range refuses. */
+static bool parse_bytes(struct slice text, uint64_t *bytes) {
+	*bytes = 0;
+	if (text.len == 0 || number_parse_memory(text, bytes)) return true;
+	*bytes = UINT64_MAX;
+	return is_all_digits(text);
 }
 
 static bool parse_memory(
 	const struct setting *s, void *field, const struct setting__words *w, char error[SETTINGS_ERROR_MAX]) {
 	uint64_t value;
 	if (!parse_bytes(w->argv[0], &value)) return setting__refuse(error, "argument must be a memory value");
-	if (value < (uint64_t)s->min || value > s->max) {
-		return setting__refuse(
-			error, "argument must be between %" PRId64 " and %" PRIu64 " inclusive", s->min, s->max);
-	}
+	if (value > INT64_MAX && s->flags & SETTING_UNSIGNED) return refuse_negative(error);
+	if (value < (uint64_t)s->min || value > s->max) return refuse_range(s, error);
 	if (s->check != NULL && !s->check(s, &value, error)) return false;
 	*(uint64_t *)field = value;
 	return true;
@@ -122,7 +134,7 @@ static bool parse_share(
 		}
 		if (percent > 100) return setting__refuse(error, "percentage argument must be less or equal to 100");
 		share.percent = (uint32_t)percent;
-	} else if (!parse_bytes(text, &share.bytes)) {
+	} else if (!parse_bytes(text, &share.bytes) || share.bytes > INT64_MAX) {
 		return setting__refuse(error, "argument must be a memory or percent value");
 	}
 	*(struct settings_share *)field = share;
@@ -290,8 +302,8 @@ static const struct {
 	{ 't', EVENT_STREAM },
 	{ 'd', NOTIFY_MODULE },
 	{ 'n', EVENT_NEW },
-	{ 'o', NOTIFY_OVERWRITTEN },
-	{ 'c', NOTIFY_TYPE_CHANGED },
+	{ 'o', EVENT_OVERWRITTEN },
+	{ 'c', EVENT_TYPE_CHANGED },
 	{ 'K', NOTIFY_KEYSPACE },
 	{ 'E', NOTIFY_KEYEVENT },
 	{ 'm', EVENT_MISS },

@@ -76,11 +76,9 @@ struct settings_lines {
 
 /* notify-keyspace-events: the bits of enum event_class (store/store.h) and these. */
 enum settings_notify {
-	NOTIFY_MODULE = 1 << 24,       /* d */
-	NOTIFY_OVERWRITTEN = 1 << 25,  /* o */
-	NOTIFY_TYPE_CHANGED = 1 << 26, /* c */
-	NOTIFY_KEYSPACE = 1 << 27,     /* K */
-	NOTIFY_KEYEVENT = 1 << 28,     /* E */
+	NOTIFY_MODULE = 1 << 24,   /* d */
+	NOTIFY_KEYSPACE = 1 << 25, /* K */
+	NOTIFY_KEYEVENT = 1 << 26, /* E */
 };
 
 #endif

@@ -108,8 +108,7 @@ static void end_pause(struct worker *w) {
 static void watch_memory(struct server *s) {
 	struct mem_stats stats;
 	mem_stats_read(&stats);
-	if (stats.allocated > atomic_load_explicit(&s->peak_memory, memory_order_relaxed))
-		atomic_store_explicit(&s->peak_memory, stats.allocated, memory_order_relaxed);
+	server_note_memory(s, stats.allocated);
 }
 
 /* A tick looks at a sixteenth of the shards, so what a mass expiry has left behind goes within two seconds. */

@@ -170,8 +170,9 @@ void dispatch_run_inner(struct worker *w, struct call *call);
 
 /* A command has run: statistics, slow log. It began at w->command_ticks. */
 void dispatch_count(struct worker *w, struct client *c, const struct call *call);
-/* The same for one that a script has called, and for one that was refused to it. */
-void dispatch_count_inner(struct worker *w, const struct call *call);
+/* The same for one that a script has called (`is_new`: not once more, after the script was started over), and for one that was
+ * refused to it. */
+void dispatch_count_inner(struct worker *w, const struct call *call, bool is_new);
 void dispatch_count_refused(struct worker *w, const struct command *cmd, const struct reply *r);
 
 /* CLIENT REPLY: takes back what the command has replied from there on. */

@@ -35,7 +35,7 @@ void store__link(struct view *v, const struct key *key, struct entry *e) {
 	p->fields_end += entry_has(e, ENTRY_FIELDS_END);
 	int64_t due = entry__due(e);
 	if (due >= 0) index_add(v, p, key->hash, e, due);
-	store__event(v, key, EVENT_NEW, "new");
+	store_event(v, key, EVENT_NEW, "new");
 }
 
 static bool is_same(const void *item, const void *address) {
@@ -209,6 +209,15 @@ struct entry *store_put_text(
 	struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
 	if (value.len > ENTRY_INLINE_MAX) return put_long(v, key, e, value, expiry_ms);
 	return put_short(v, key, e, value, expiry_ms);
+}
+
+struct entry *store_overwrite_string(
+	struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
+	if (!e || !v->store->policy.tells_overwritten) return store_put_string(v, key, e, value, expiry_ms);
+	enum value_type was = entry_type(e);
+	struct entry *now = store_put_string(v, key, e, value, expiry_ms);
+	if (now) store_overwritten(v, key, was);
+	return now;
 }
 
 /* ---- Editing in place ---- */
@@ -390,6 +399,15 @@ bool store_put_value(struct view *v, const struct key *key, struct entry *e, str
 	return true;
 }
 
+bool store_overwrite_value(
+	struct view *v, const struct key *key, struct entry *e, struct value *value, int64_t expiry_ms) {
+	if (!e || !v->store->policy.tells_overwritten) return store_put_value(v, key, e, value, expiry_ms);
+	enum value_type was = entry_type(e);
+	bool there = store_put_value(v, key, e, value, expiry_ms);
+	if (there) store_overwritten(v, key, was);
+	return there;
+}
+
 /* ---- Values of every type ---- */
 
 void store_remove(struct view *v, const struct key *key, struct entry *e) {
@@ -465,19 +483,18 @@ struct entry *store_set_expiry(struct view *v, const struct key *key, struct ent
 	return now;
 }
 
-bool store_move(
-	struct view *from, const struct key *from_key, struct entry *e, struct view *to, const struct key *to_key) {
+bool store_move(struct view *from, const struct key *from_key, struct entry *e, struct view *to,
+	const struct key *to_key, struct entry *there) {
 	struct entry_plan plan = plan_of(e);
 	struct entry *now = entry__new(&plan, key_slice(to_key));
 	if (!now) return false;
-	struct entry *there = store_find_write(to, to_key);
-	if (there) store_remove(to, to_key, there);
 	struct raw_value value;
 	take_value(e, &value);
 	give_value(now, &value);
 	memcpy(now->_access, e->_access, sizeof(e->_access));
 	store__unlink(from, from_key, e);
 	entry__free_shell(e);
+	if (there) store_remove(to, to_key, there);
 	store__link(to, to_key, now);
 	return true;
 }
@@ -502,8 +519,7 @@ static bool duplicate(const struct entry *e, struct raw_value *value) {
 	return true;
 }
 
-bool store_copy(struct view *from, const struct entry *e, struct view *to, const struct key *to_key) {
-	(void)from;
+bool store_copy(const struct entry *e, struct view *to, const struct key *to_key, struct entry *there) {
 	struct raw_value value;
 	take_value(e, &value);
 	struct entry_plan plan = plan_of(e);
@@ -515,6 +531,7 @@ bool store_copy(struct view *from, const struct entry *e, struct view *to, const
 	}
 	give_value(now, &value);
 	store__touch_new(to->store, now, to->now_ms);
+	if (there) store_remove(to, to_key, there);
 	store__link(to, to_key, now);
 	return true;
 }

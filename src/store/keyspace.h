@@ -8,7 +8,8 @@
 /* What has to see changes and lives in a higher layer. Every call comes under the gate of the key, on the thread of the
  * command. A member may be NULL. */
 struct store_hooks {
-	/* store_committed was called, or a key came (EVENT_NEW, before the event of what it got). */
+	/* store_committed was called, or a key came (EVENT_NEW, before the event of what it got), or its value took the
+	 * place of another (EVENT_OVERWRITTEN, EVENT_TYPE_CHANGED, before or after the event of what it got). */
 	void (*committed)(
 		void *context, struct view *v, const struct key *key, enum event_class class, const char *event);
 	/* A command looked for a key that is not there. */
@@ -25,6 +26,7 @@ struct store_policy {
 	bool lfu; /* maxmemory-policy is one of the -lfu ones: entries keep a frequency instead of a time */
 	unsigned lfu_log_factor;
 	unsigned lfu_decay_minutes;
+	bool tells_overwritten;    /* somebody wants to know of EVENT_OVERWRITTEN or EVENT_TYPE_CHANGED */
 	struct type_limits limits; /* of the small forms of collections */
 };
 

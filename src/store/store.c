@@ -228,17 +228,21 @@ static struct entry *find_to_change(struct view *v, const struct key *key) {
 	return v->flags & VIEW_KEEP_EXPIRED ? store__find_raw(v, key) : find_live(v, key);
 }
 
+static void count_lookup(struct view *v, const struct key *key, bool found) {
+	if (found) {
+		STAT_ADD(v->stats->keyspace_hits, 1);
+		return;
+	}
+	STAT_ADD(v->stats->keyspace_misses, 1);
+	const struct store_hooks *hooks = v->store->hooks;
+	if (hooks && hooks->missed) hooks->missed(v->store->hooks_context, v, key);
+}
+
 const struct entry *store_find(struct view *v, const struct key *key) {
 	struct entry *e = find_live(v, key);
 	if (v->flags & VIEW_COUNTS_NOTHING) return e;
-	if (!e) {
-		STAT_ADD(v->stats->keyspace_misses, 1);
-		const struct store_hooks *hooks = v->store->hooks;
-		if (hooks && hooks->missed) hooks->missed(v->store->hooks_context, v, key);
-		return NULL;
-	}
-	STAT_ADD(v->stats->keyspace_hits, 1);
-	if (!(v->flags & VIEW_NO_TOUCH)) store__touch(v->store, e, v->now_ms);
+	count_lookup(v, key, e != NULL);
+	if (e && !(v->flags & VIEW_NO_TOUCH)) store__touch(v->store, e, v->now_ms);
 	return e;
 }
 
@@ -254,6 +258,12 @@ struct entry *store_find_write(struct view *v, const struct key *key) {
 	return e;
 }
 
+struct entry *store_find_read_write(struct view *v, const struct key *key) {
+	struct entry *e = store_find_write(v, key);
+	if (!(v->flags & VIEW_COUNTS_NOTHING)) count_lookup(v, key, e != NULL);
+	return e;
+}
+
 /* ---- Around a change ---- */
 
 void store__before_change(struct view *v, const struct key *key, struct entry *e) {
@@ -261,12 +271,20 @@ void store__before_change(struct view *v, const struct key *key, struct entry *e
 	if (hooks && hooks->before_change) hooks->before_change(v->store->hooks_context, v, key, e);
 }
 
-void store__event(struct view *v, const struct key *key, enum event_class class, const char *event) {
+void store_event(struct view *v, const struct key *key, enum event_class class, const char *event) {
 	const struct store_hooks *hooks = v->store->hooks;
 	if (hooks && hooks->committed) hooks->committed(v->store->hooks_context, v, key, class, event);
 }
 
 void store_committed(struct view *v, const struct key *key, enum event_class class, const char *event) {
 	STAT_ADD(v->stats->changes, 1);
-	store__event(v, key, class, event);
+	store_event(v, key, class, event);
+}
+
+void store_overwritten(struct view *v, const struct key *key, enum value_type was) {
+	if (!v->store->policy.tells_overwritten) return;
+	store_event(v, key, EVENT_OVERWRITTEN | EVENT_UNWATCHED, "overwritten");
+	const struct entry *now = store__find_raw(v, key);
+	if (now && entry_type(now) != was)
+		store_event(v, key, EVENT_TYPE_CHANGED | EVENT_UNWATCHED, "type_changed");
 }

@@ -93,6 +93,9 @@ const struct entry *store_peek(struct view *v, const struct key *key);
  * NULL when missing. */
 struct entry *store_find_write(struct view *v, const struct key *key);
 
+/* The same for a command that is as much a read: counts a hit or a miss. */
+struct entry *store_find_read_write(struct view *v, const struct key *key);
+
 /* ---- Strings ---- */
 
 enum { EXPIRY_NONE = -1, EXPIRY_KEEP = -2 };
@@ -107,6 +110,10 @@ struct entry *store_put_text(
 	struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms);
 /* The same for a number. */
 struct entry *store_put_int(struct view *v, const struct key *key, struct entry *e, int64_t value, int64_t expiry_ms);
+
+/* As store_put_string, for a value that does not come from the old one (SET, BITOP): says that it was overwritten. */
+struct entry *store_overwrite_string(
+	struct view *v, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms);
 
 /* Makes the string of `e` (or a new, empty one when NULL) editable in place, `len` bytes long; what is new is zero, what
  * is cut is gone. Keeps the expiry. Returns the writable bytes, valid until the next call of the store, or NULL, nothing
@@ -148,6 +155,9 @@ bool store_close(struct view *v, const struct key *key, struct edit *edit);
  * old value is freed. `expiry_ms` as for strings. An empty value (but a stream) removes the key. Whether the key is there
  * now. `value` must not be that of an open edit; a value that was read from `e` itself stays valid until this call. */
 bool store_put_value(struct view *v, const struct key *key, struct entry *e, struct value *value, int64_t expiry_ms);
+/* The same, and says that the old value was overwritten, unless the key is removed. */
+bool store_overwrite_value(
+	struct view *v, const struct key *key, struct entry *e, struct value *value, int64_t expiry_ms);
 
 /* The limits of small forms, for the calls of types/. Constant while a command runs. */
 const struct type_limits *store_limits(const struct view *v);
@@ -166,16 +176,15 @@ void store_set_idle(struct view *v, struct entry *e, int64_t seconds);
 enum { STORE_FREQUENCY_NEW = 5 }; /* of a new key */
 void store_set_frequency(struct view *v, struct entry *e, unsigned frequency);
 
-/* Gives the value of `from_key` to `to_key`, in the same or another database, with its expiry; what `to_key` held is
- * replaced. Both keys' gates are held. `e` was found for writing under from_key and is gone after. False, nothing changed,
- * without memory. The keys differ. */
-__attribute__((warn_unused_result)) bool store_move(
-	struct view *from, const struct key *from_key, struct entry *e, struct view *to, const struct key *to_key);
+/* Gives the value of `from_key` to `to_key`, in the same or another database, with its expiry; `there`, what `to_key` held
+ * (or NULL), is removed. Both keys' gates are held. Both entries were found for writing and are gone after. False, nothing
+ * changed, without memory. The keys differ. */
+__attribute__((warn_unused_result)) bool store_move(struct view *from, const struct key *from_key, struct entry *e,
+	struct view *to, const struct key *to_key, struct entry *there);
 
-/* A second, independent value under `to_key`, expiry included; `to_key` holds nothing. False, nothing changed, without
- * memory. */
+/* A second, independent value under `to_key`, expiry included; `there` as above. False, nothing changed, without memory. */
 __attribute__((warn_unused_result)) bool store_copy(
-	struct view *from, const struct entry *e, struct view *to, const struct key *to_key);
+	const struct entry *e, struct view *to, const struct key *to_key, struct entry *there);
 
 /* ---- After a change ---- */
 
@@ -191,14 +200,25 @@ enum event_class {
 	EVENT_EXPIRED = 1 << 6, /* x */
 	EVENT_EVICTED = 1 << 7, /* e */
 	EVENT_STREAM = 1 << 8,
-	EVENT_MISS = 1 << 9, /* m */
-	EVENT_NEW = 1 << 10, /* n */
-	/* With another class or alone: what changed is no part of what clients watch and cache (the groups of a stream). */
-	EVENT_UNWATCHED = 1 << 11,
+	EVENT_MISS = 1 << 9,          /* m */
+	EVENT_NEW = 1 << 10,          /* n */
+	EVENT_OVERWRITTEN = 1 << 11,  /* o */
+	EVENT_TYPE_CHANGED = 1 << 12, /* c */
+	/* With another class or alone: what changed is no part of what clients watch and cache (the groups of a stream), or
+	 * another event tells of it. */
+	EVENT_UNWATCHED = 1 << 13,
 };
 
 /* This key changed, by this event ("set", "del", "expire"…). Once per key and event, after the change. */
 void store_committed(struct view *v, const struct key *key, enum event_class class, const char *event);
+
+/* What goes with a change and is not counted as one of its own. */
+void store_event(struct view *v, const struct key *key, enum event_class class, const char *event);
+
+/* The value of this key has taken the place of another of type `was`: says so if somebody wants to know. store_overwrite_…
+ * do this by themselves; where a key is as good as gone before it gets its value (RENAME, COPY, RESTORE), Redis says it
+ * behind the event of the change. */
+void store_overwritten(struct view *v, const struct key *key, enum value_type was);
 
 /* ---- Walks over everything: shard by shard, never all at once ----
  * These take the gates of the shards themselves, one at a time, unless the caller holds the world. The caller holds no

@@ -101,9 +101,6 @@ struct entry *store__expire_fields(struct view *v, const struct key *key, struct
 void store__touch(const struct store *s, struct entry *e, int64_t now_ms);
 void store__touch_new(const struct store *s, struct entry *e, int64_t now_ms);
 
-/* store_committed without counting a change. */
-void store__event(struct view *v, const struct key *key, enum event_class class, const char *event);
-
 /* The seam for the snapshot's pre-image: called before an existing entry changes or goes. */
 void store__before_change(struct view *v, const struct key *key, struct entry *e);
 

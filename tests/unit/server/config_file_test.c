@@ -73,7 +73,7 @@ static bool load_words(const char *const *words) {
 		argc++;
 	}
 	config_init(&config);
-	bool good = config_load(&config, argc, argv, &error);
+	bool good = config_load(&config, argc, argv, NULL, &error);
 	assert_int_equal(good, error.len == 0);
 	snprintf(message, sizeof(message), "%.*s", (int)error.len, good ? "" : error.data);
 	buffer_release(&error);

@@ -280,7 +280,8 @@ static void do_move(void) {
 	if (!aim_two(&from, &db, &k)) return;
 	struct view to = view_in_db(&view, db);
 	struct key to_key = key_of(names[k]);
-	assert_true(store_move(&from.v, &from.key, from.e, &to, &to_key));
+	struct entry *there = store_find_write(&to, &to_key);
+	assert_true(store_move(&from.v, &from.key, from.e, &to, &to_key, there));
 	model_set(&model[db][k], from.held->bytes, from.held->len, from.held->expiry_ms);
 	model_forget(from.held);
 	check_key(db, k);
@@ -294,8 +295,7 @@ static void do_copy(void) {
 	struct view to = view_in_db(&view, db);
 	struct key to_key = key_of(names[k]);
 	struct entry *there = store_find_write(&to, &to_key);
-	if (there) store_remove(&to, &to_key, there);
-	assert_true(store_copy(&from.v, from.e, &to, &to_key));
+	assert_true(store_copy(from.e, &to, &to_key, there));
 	model_set(&model[db][k], from.held->bytes, from.held->len, from.held->expiry_ms);
 	check_key(db, k);
 	check_key(from.db, from.k);
