@@ -85,6 +85,11 @@ static int run_command(struct cli_session *session, int argc, char **argv) {
 	return ok ? 0 : 1;
 }
 
+static int run_script(struct cli_session *session, int argc, char **argv) {
+	int at = session->options->words_at;
+	return cli_session_connect(session) ? cli_eval_run(session, argv + at, (size_t)(argc - at)) : 1;
+}
+
 static int run_mode(struct cli_session *session) {
 	if (!cli_session_connect(session)) return 1;
 	switch (session->options->mode) {
@@ -112,6 +117,8 @@ int main(int argc, char **argv) {
 	cli_session_init(&session, &options);
 	if (options.mode != CLI_MODE_COMMAND) {
 		status = run_mode(&session);
+	} else if (options.script_path) {
+		status = run_script(&session, argc, argv);
 	} else if (options.words_at < argc) {
 		status = run_command(&session, argc, argv);
 	} else if (options.stdin_use != CLI_STDIN_LINES) {

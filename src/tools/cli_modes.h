@@ -11,4 +11,7 @@ int cli_latency_run(struct cli_session *session);
 /* --bigkeys, --memkeys, --hotkeys. */
 int cli_keys_run(struct cli_session *session);
 
+/* --eval; `words` are the keys, a comma alone, the arguments. */
+int cli_eval_run(struct cli_session *session, char *const *words, size_t count);
+
 #endif

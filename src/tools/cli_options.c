@@ -198,6 +198,11 @@ static void set_mode(struct reading *r, const char *option, const char *value) {
 	if (value) r->options->memory_samples = integer_of(option, value, 0, INT64_MAX);
 }
 
+static void set_script(struct reading *r, const char *option, const char *value) {
+	(void)option;
+	replace(&r->options->script_path, value);
+}
+
 static void set_pattern(struct reading *r, const char *option, const char *value) {
 	(void)option;
 	set_buffer(&r->options->pattern, value);
@@ -268,6 +273,7 @@ static const struct option_entry {
 	{ "--json", false, set_output },
 	{ "--quoted-json", false, set_output },
 	{ "--show-pushes", true, set_show_pushes },
+	{ "--eval", true, set_script },
 	{ "--pipe", false, set_mode },
 	{ "--scan", false, set_mode },
 	{ "--stat", false, set_mode },
@@ -356,6 +362,7 @@ void cli_options_release(struct cli_options *options) {
 	mem_free(options->socket_path);
 	mem_free(options->user);
 	mem_free(options->password);
+	mem_free(options->script_path);
 	buffer_release(&options->bulk_delimiter);
 	buffer_release(&options->reply_delimiter);
 	buffer_release(&options->pattern);

@@ -51,6 +51,7 @@ struct cli_options {
 	int64_t scan_count;
 	int64_t memory_samples; /* < 0: the server's default */
 	int64_t pipe_timeout_s; /* 0: forever */
+	char *script_path;      /* --eval; NULL: none */
 	int words_at;           /* the command's first word in argv */
 };
 

@@ -35,6 +35,7 @@ static const char *const usage[] = {
 	"  --show-pushes <yes|no> Show push messages (yes on a terminal)",
 	"",
 	"Instead of a command:",
+	"  --eval <file> [key ...] [, arg ...] Run the Lua script in the file; a comma alone ends the keys",
 	"  --scan                List the keys",
 	"  --pattern <glob>      Only these keys, for --scan, --bigkeys, --memkeys and --hotkeys",
 	"  --quoted-pattern <glob> The same, quoted with escapes",
@@ -58,6 +59,7 @@ static const char *const usage[] = {
 	"  tarn-cli -n 2 --scan --pattern 'user:*'",
 	"  tarn-cli -x set motd < /etc/motd",
 	"  tarn-cli -r 10 -i 1 info clients",
+	"  tarn-cli --eval script.lua key1 key2 , arg1 arg2",
 };
 
 void cli_usage_print(FILE *to) {

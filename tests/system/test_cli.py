@@ -285,6 +285,58 @@ def test_quoted_input(cli):
     assert cli("--quoted-input", "--no-raw", "get", '"a\\x00b"') == '"it\'s"\n'
 
 
+@pytest.fixture
+def script(tmp_path):
+    def write(name, text):
+        (tmp_path / name).write_bytes(text)
+        return str(tmp_path / name)
+    return write
+
+
+@pytest.mark.needs("EVAL")
+@pytest.mark.parametrize("words, keys, args", [
+    ([], [], []), (["a", "b"], ["a", "b"], []), (["a", ",", "b", "c"], ["a"], ["b", "c"]), ([",", "a"], [], ["a"]),
+    (["a", ",", "b", ",", "c"], ["a"], ["b", ",", "c"]), (["a,", ",b", "c,d"], ["a,", ",b", "c,d"], []),
+    (["", ",", ""], [""], [""]), ([",", ","], [], [","]), (["a", "--raw", "-n"], ["a", "--raw", "-n"], []),
+])
+def test_eval(cli, script, words, keys, args):
+    path = script("show.lua", b"return cjson.encode({keys = table.concat(KEYS, '|'), n = #KEYS, args = table.concat(ARGV, '|'), m = #ARGV})\n")
+    assert json.loads(cli("--eval", path, *words)) == {
+        "keys": "|".join(keys), "n": len(keys), "args": "|".join(args), "m": len(args)}
+
+
+@pytest.mark.needs("EVAL")
+def test_eval_shows_replies_as_any_command(cli, client, script):
+    path = script("reply.lua", b"redis.call('incr', 'runs')\nreturn {1, {2, 'x'}, false, redis.status_reply('fine')}")
+    assert cli("--eval", path) == "1\n2\nx\n\nfine\n"
+    assert cli("--no-raw", "--eval", path) == '1) (integer) 1\n2) 1) (integer) 2\n   2) "x"\n3) (nil)\n4) fine\n'
+    assert cli("--csv", "--eval", path) == '1,2,"x",NULL,"fine"\n'
+    assert cli("--eval", path, "--json") == '[1,[2,"x"],null,"fine"]\n', "options may follow the file"
+    assert cli("--json", "--eval", path) == '[1,[2,"x"],null,"fine"]\n'
+    assert cli("-3", "--eval", path) == "1\n2\nx\n\nfine\n"
+    assert cli("-r", "3", "-i", "0.001", "--eval", path) == "1\n2\nx\n\nfine\n" * 3
+    assert client("GET", "runs") == b"9"
+    assert cli("-n", "3", "--eval", path) == "1\n2\nx\n\nfine\n" and client("GET", "runs") == b"9"
+    binary = script("bytes.lua", b"return '\xff\\0\\r\\n' .. #KEYS .. #ARGV")
+    assert cli("--no-raw", "--eval", binary, "k", ",", "a", "b") == '"\\xff\\x00\\r\\n12"\n'
+    assert cli("--no-raw", "--eval", script("empty.lua", b"")) == "(nil)\n"
+    assert cli("-x", "--eval", path, stdin=b"not for scripts") == "1\n2\nx\n\nfine\n"
+
+
+@pytest.mark.needs("EVAL")
+def test_eval_errors(cli, script):
+    assert cli("--no-raw", "--eval", script("boom.lua", b"return redis.error_reply('ERR boom')")) == "(error) ERR boom\n"
+    assert cli("-e", "--eval", script("boom.lua", b"return redis.error_reply('ERR boom')"), status=1) == "ERR boom\n"
+    assert "Error compiling script" in cli("--eval", script("bad.lua", b"this is not lua"))
+    assert cli("--eval", "/nonexistent/x.lua", "k", status=1) == "Can't open file '/nonexistent/x.lua': No such file or directory\n"
+    assert cli("--eval", status=1) == "Unrecognized option or bad number of args for: '--eval'\n"
+    assert run("-p", "1", "--eval", script("boom.lua", b"return 1")).stderr == b"Could not connect to Redis at 127.0.0.1:1: Connection refused\n"
+
+
+def test_eval_of_what_cannot_be_read(cli):
+    assert cli("--eval", "/tmp", status=1) == "Can't read file '/tmp': Is a directory\n"
+
+
 def test_unix_socket(server):
     assert run("-s", server.unix_path, "echo", "hi").stdout == b"hi\n"
 
