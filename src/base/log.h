@@ -16,7 +16,8 @@ void log_set_file(const char *path);
 /* Whether the file can be written; errno says why not. */
 bool log_try_file(const char *path);
 void log_set_level(enum log_level level);
-void log_set_role(char role); /* 'M' master, 'S' replica, 'X' sentinel; before the first call 'C', a process that begins */
+void log_set_role(
+	char role); /* 'M' master, 'S' replica, 'X' sentinel; before the first call 'C', a process that begins */
 void log_set_syslog(bool enabled, const char *ident, int facility);
 bool log_enabled(enum log_level level);
 

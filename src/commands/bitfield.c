@@ -109,36 +109,42 @@ static bool plan(struct call *c, struct field_plan *plan) {
 	return got == FIELD_END;
 }
 
-/* Writes and answers the old value (SET) or the new one (INCRBY); whether the bits differ now. */
-static bool change(struct call *c, char *bytes, size_t len, const struct field_op *op) {
+struct written {
+	unsigned all;
+	unsigned changed; /* those that left other bits */
+};
+
+/* Writes, if it fits, and answers the old value (SET) or the new one (INCRBY). */
+static void change(struct call *c, char *bytes, size_t len, const struct field_op *op, struct written *written) {
 	int64_t old = bits_read(bytes, len, op->offset, op->type), value;
 	bool fits = op->verb == FIELD_SET ? bits_fit(op->type, op->operand, op->overflow, &value)
 					  : bits_add(op->type, old, op->operand, op->overflow, &value);
 
 	if (!fits) {
 		reply_null(c->reply);
-		return false;
+		return;
 	}
 	bits_write(bytes, op->offset, op->type, value);
 	reply_int(c->reply, op->verb == FIELD_SET ? old : value);
-	return value != old;
+	written->all++;
+	written->changed += value != old;
 }
 
 /* The second reading. `bytes` are writable when the plan writes. */
-static bool run(struct call *c, const struct field_plan *plan, char *bytes, size_t len) {
+static struct written run(struct call *c, const struct field_plan *plan, char *bytes, size_t len) {
 	struct field_reader r = { .arg = 2 };
 	struct field_op op;
-	bool changed = false;
+	struct written written = { 0 };
 
 	reply_array(c->reply, plan->count);
 	while (read_op(c, &r, &op) == FIELD_OP) {
 		if (op.verb == FIELD_GET) {
 			reply_int(c->reply, bits_read(bytes, len, op.offset, op.type));
 		} else {
-			changed |= change(c, bytes, len, &op);
+			change(c, bytes, len, &op, &written);
 		}
 	}
-	return changed;
+	return written;
 }
 
 static void run_reading(struct call *c, const struct field_plan *plan) {
@@ -163,8 +169,11 @@ static void run_writing(struct call *c, const struct field_plan *plan) {
 		reply_error(c->reply, ERR_NO_MEMORY);
 		return;
 	}
-	/* A string that grew has changed, even when each write failed for overflow. */
-	if (run(c, plan, bytes, len) || len != old_len) store_committed(c->view, &key, EVENT_STRING, "setbit");
+	struct written written = run(c, plan, bytes, len);
+	bool grew = len != old_len;
+	/* A string that grew has changed, even when each write failed for overflow; what counts are the writes. */
+	if (written.changed > 0 || grew)
+		store_committed_many(c->view, &key, EVENT_STRING, "setbit", grew ? written.all : written.changed);
 }
 
 void cmd_bitfield(struct call *c) {

@@ -19,8 +19,7 @@ bool client_check_name(struct call *c, struct slice name, const char *what) {
 }
 
 void client_arity_error(struct call *c) {
-	reply_errorf(c->reply,
-		"ERR unknown subcommand or wrong number of arguments for '%.*s'. Try CLIENT HELP.",
+	reply_errorf(c->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try CLIENT HELP.",
 		(int)c->argv[1].len, c->argv[1].ptr);
 }
 
@@ -224,12 +223,14 @@ void cmd_client_list(struct call *c) {
 
 /* ---- KILL ---- */
 
-/* One's own end waits for the reply. */
+/* One's own end waits for the reply. Who waits for a key is given nothing from now on, since it could not be told. */
 static void kill_client(struct call *c, struct client *who) {
-	if (who == c->client)
+	if (who == c->client) {
 		who->flags |= CLIENT_CLOSE_AFTER_REPLY;
-	else
-		client_kill(who);
+		return;
+	}
+	blocking_abandon(c->worker, who);
+	client_kill(who);
 }
 
 static void kill_by_address(struct call *c) {

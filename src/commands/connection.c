@@ -163,10 +163,10 @@ void cmd_hello(struct call *c) {
 	if (g.logs_in && !log_in(c, g.user, g.password)) return;
 	if (!(c->client->flags & CLIENT_AUTHENTICATED)) {
 		reply_error(c->reply,
-			"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH "
-			"<user> <pass> option can be used to authenticate the client and select the RESP protocol "
-			"version "
-			"at the same time");
+			"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
+			"<proto> "
+			"AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol "
+			"version at the same time");
 		return;
 	}
 	if (g.sets_name) client_set_text(&c->client->name, g.name);

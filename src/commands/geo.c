@@ -121,7 +121,7 @@ void cmd_geoadd(struct call *c) {
 	zset_expect(&edit.value, (c->argc - options.first) / 3, store_limits(c->view));
 	bool ok = add_all(c, &options, &edit.value, &added, &moved);
 	store_close(c->view, &key, &edit);
-	if (added + moved > 0) store_committed(c->view, &key, EVENT_ZSET, "zadd");
+	if (added + moved > 0) store_committed_many(c->view, &key, EVENT_ZSET, "zadd", added + moved);
 	if (ok) {
 		reply_int(c->reply, (int64_t)(options.count_changes ? added + moved : added));
 	} else {

@@ -245,7 +245,8 @@ static void store_hits(struct call *c, const struct request *r, const struct geo
 	if (hits->count > 0) {
 		zset_build_finish(&build, store_limits(c->view), &stored);
 		store_overwrite_value(c->view, &key, e, &stored, EXPIRY_NONE);
-		store_committed(c->view, &key, EVENT_ZSET, r->kind & KIND_STORES ? "geosearchstore" : "georadiusstore");
+		store_committed_many(c->view, &key, EVENT_ZSET,
+			r->kind & KIND_STORES ? "geosearchstore" : "georadiusstore", hits->count);
 	} else if (e) {
 		store_remove(c->view, &key, e);
 		store_committed(c->view, &key, EVENT_GENERIC, "del");

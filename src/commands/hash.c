@@ -36,11 +36,7 @@ static bool set_fields(struct call *c, size_t *added) {
 		*added += result == HASH_ADDED;
 	}
 	(void)store_close(c->view, &key, &edit);
-	if (set > 0) {
-		/* Each field is a change. */
-		STAT_ADD(c->view->stats->changes, set - 1);
-		store_committed(c->view, &key, EVENT_HASH, "hset");
-	}
+	if (set > 0) store_committed_many(c->view, &key, EVENT_HASH, "hset", set);
 	if (result != HASH_NO_MEMORY) return true;
 	reply_error(c->reply, ERR_NO_MEMORY);
 	return false;
@@ -190,11 +186,8 @@ void cmd_hdel(struct call *c) {
 		for (unsigned arg = 2; arg < c->argc; arg++)
 			removed += hash_remove(&edit.value, c->argv[arg], c->view->now_ms);
 		bool there = store_close(c->view, &key, &edit);
-		if (removed > 0) {
-			STAT_ADD(c->view->stats->changes, removed - 1);
-			store_committed(c->view, &key, EVENT_HASH, "hdel");
-		}
-		if (!there) store_committed(c->view, &key, EVENT_GENERIC, "del");
+		if (removed > 0) store_committed_many(c->view, &key, EVENT_HASH, "hdel", removed);
+		if (!there) store_event(c->view, &key, EVENT_GENERIC, "del");
 	}
 	reply_int(c->reply, (int64_t)removed);
 }

@@ -29,6 +29,7 @@ struct hash_changes {
 	size_t ends;      /* "hexpire" */
 	size_t persisted; /* "hpersist" */
 	size_t removed;   /* "hdel" */
+	bool as_one;      /* however many, they count as one change */
 };
 
 /* Closes the edit and tells of the changes: an event per kind, and "del" when the hash has vanished. */

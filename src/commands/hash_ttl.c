@@ -57,11 +57,11 @@ void hash_close(struct call *c, const struct key *key, struct edit *edit, const 
 	};
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
 		if (told[i].count == 0) continue;
-		/* Each field is a change. */
-		STAT_ADD(c->view->stats->changes, told[i].count - 1);
-		store_committed(c->view, key, EVENT_HASH, told[i].event);
+		/* A field that is set with an end is one change, as in Redis. */
+		size_t count = i > 0 && changes->set > 0 ? 0 : told[i].count;
+		store_committed_many(c->view, key, EVENT_HASH, told[i].event, changes->as_one ? 1 : count);
 	}
-	if (!there) store_committed(c->view, key, EVENT_GENERIC, "del");
+	if (!there) store_event(c->view, key, EVENT_GENERIC, "del");
 }
 
 bool hash_end_field(struct call *c, struct value *h, struct slice field, int64_t end_ms, struct hash_changes *changes) {
@@ -178,7 +178,7 @@ void cmd_hpersist(struct call *c) {
 		return;
 	}
 	struct edit edit;
-	struct hash_changes changes = { 0 };
+	struct hash_changes changes = { .as_one = true };
 	bool ok = true;
 	store_open(c->view, &key, e, VALUE_HASH, &edit);
 	for (unsigned arg = fields.first; arg < fields.end && ok; arg++) {

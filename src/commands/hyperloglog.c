@@ -60,9 +60,8 @@ static bool put_hll(struct call *c, const struct key *key, struct entry *e, stru
 
 /* ---- PFADD ---- */
 
-/* Most elements that are added to a full one are known already, so reading comes first. */
-static bool add_dense(
-	struct call *c, const struct key *key, struct entry *e, struct slice hll, enum hll_result *result) {
+/* Most elements that are added to a full one are known already, so reading comes first. *grown: registers that grew. */
+static bool add_dense(struct call *c, const struct key *key, struct entry *e, struct slice hll, size_t *grown) {
 	unsigned arg = 2;
 
 	while (arg < c->argc && !hll_would_add_dense(hll.ptr, c->argv[arg])) arg++;
@@ -72,14 +71,13 @@ static bool add_dense(
 		reply_error(c->reply, ERR_NO_MEMORY);
 		return false;
 	}
-	*result = HLL_CHANGED;
-	for (; arg < c->argc; arg++) hll_add_dense(bytes, c->argv[arg]);
+	for (; arg < c->argc; arg++) *grown += hll_add_dense(bytes, c->argv[arg]) == HLL_CHANGED;
 	return true;
 }
 
 /* `copy` takes the elements, and then the key the copy, so that nothing is changed when the bytes turn out to be corrupt. */
-static bool add_sparse(struct call *c, const struct key *key, struct entry *e, struct slice hll, struct buffer *copy,
-	enum hll_result *result) {
+static bool add_sparse(
+	struct call *c, const struct key *key, struct entry *e, struct slice hll, struct buffer *copy, size_t *grown) {
 	size_t sparse_max = store_limits(c->view)->hll_sparse_max_bytes;
 
 	if (!copy_hll(c, hll, copy)) return false;
@@ -89,7 +87,7 @@ static bool add_sparse(struct call *c, const struct key *key, struct entry *e, s
 			reply_error(c->reply, ERR_CORRUPT);
 			return false;
 		}
-		if (added == HLL_CHANGED) *result = HLL_CHANGED;
+		*grown += added == HLL_CHANGED;
 	}
 	/* Also when nothing changed: the string counts as edited from now on. */
 	return put_hll(c, key, e, buffer_slice(copy));
@@ -103,13 +101,13 @@ void cmd_pfadd(struct call *c) {
 	struct entry *e;
 
 	if (!write_hll(c, &key, &e, &hll, scratch)) return;
-	enum hll_result result = e ? HLL_SAME : HLL_CHANGED;
-	bool ok = e && hll_is_dense(hll) ? add_dense(c, &key, e, hll, &result)
-					 : add_sparse(c, &key, e, hll, &copy, &result);
+	size_t changes = !e; /* that there is one counts, and each register that grows */
+	bool ok = e && hll_is_dense(hll) ? add_dense(c, &key, e, hll, &changes)
+					 : add_sparse(c, &key, e, hll, &copy, &changes);
 	buffer_release(&copy);
 	if (!ok) return;
-	if (result == HLL_CHANGED) store_committed(c->view, &key, EVENT_STRING, "pfadd");
-	reply_int(c->reply, result == HLL_CHANGED);
+	if (changes > 0) store_committed_many(c->view, &key, EVENT_STRING, "pfadd", changes);
+	reply_int(c->reply, changes > 0);
 }
 
 /* ---- PFCOUNT ---- */
@@ -154,7 +152,9 @@ static void count_one(struct call *c) {
 			reply_error(c->reply, ERR_CORRUPT);
 			return;
 		}
-		struct entry *e = store_find_write(c->view, &key);
+		struct view quiet = *c->view;
+		quiet.flags |= VIEW_NO_TOUCH; /* it was read already: that is one access */
+		struct entry *e = store_find_write(&quiet, &key);
 		char *bytes = e ? store_edit_string(c->view, &key, e, hll.len) : NULL;
 		if (bytes) {
 			hll_cache(bytes, cardinality);

@@ -81,7 +81,7 @@ static bool rename_key(struct call *c, bool only_new) {
 		no_memory(c);
 		return false;
 	}
-	store_committed(c->view, &from, EVENT_GENERIC, "rename_from");
+	store_event(c->view, &from, EVENT_GENERIC, "rename_from");
 	store_committed(c->view, &to, EVENT_GENERIC, "rename_to");
 	if (replaces) store_overwritten(c->view, &to, was);
 	return true;
@@ -127,7 +127,7 @@ void cmd_move(struct call *c) {
 		return;
 	}
 	if (to.earliest_ms < c->view->earliest_ms) c->view->earliest_ms = to.earliest_ms;
-	store_committed(c->view, &key, EVENT_GENERIC, "move_from");
+	store_event(c->view, &key, EVENT_GENERIC, "move_from");
 	store_committed(&to, &key, EVENT_GENERIC, "move_to");
 	reply_int(c->reply, 1);
 }

@@ -25,7 +25,7 @@ static void push(struct call *c, enum list_side side, enum push_condition condit
 		reply_error(c->reply, ERR_NO_MEMORY);
 		return;
 	}
-	store_committed(c->view, &key, EVENT_LIST, side == LIST_HEAD ? "lpush" : "rpush");
+	store_committed_many(c->view, &key, EVENT_LIST, side == LIST_HEAD ? "lpush" : "rpush", c->argc - 2);
 	reply_int(c->reply, (int64_t)length);
 }
 
@@ -187,10 +187,10 @@ void cmd_linsert(struct call *c) {
 	reply_int(c->reply, (int64_t)length + 1);
 }
 
-/* Says what happened to a list that may have become empty. */
-static void committed(struct call *c, const struct key *key, const char *event, bool there) {
-	store_committed(c->view, key, EVENT_LIST, event);
-	if (!there) store_committed(c->view, key, EVENT_GENERIC, "del");
+/* Says what happened to a list that has lost so many elements, perhaps all. */
+static void committed(struct call *c, const struct key *key, const char *event, size_t lost, bool there) {
+	store_committed_many(c->view, key, EVENT_LIST, event, lost);
+	if (!there) store_event(c->view, key, EVENT_GENERIC, "del");
 }
 
 void cmd_lrem(struct call *c) {
@@ -213,7 +213,7 @@ void cmd_lrem(struct call *c) {
 	store_open(c->view, &key, e, VALUE_LIST, &edit);
 	size_t removed = list_remove(&edit.value, c->argv[3], from, most, store_limits(c->view));
 	bool there = store_close(c->view, &key, &edit);
-	if (removed) committed(c, &key, "lrem", there);
+	if (removed) committed(c, &key, "lrem", removed, there);
 	reply_int(c->reply, (int64_t)removed);
 }
 
@@ -240,6 +240,6 @@ void cmd_ltrim(struct call *c) {
 		list_drop(&edit.value, LIST_HEAD, span.first, store_limits(c->view));
 		store_close(c->view, &key, &edit);
 	}
-	committed(c, &key, "ltrim", span.count > 0);
+	committed(c, &key, "ltrim", length - span.count, span.count > 0);
 	reply_ok(c->reply);
 }

@@ -45,7 +45,8 @@ static const char *push_event(enum list_side side) {
 
 void list_take(struct call *c, const struct key *key, struct entry *e, enum list_side side, size_t count) {
 	struct value list = entry_value(e);
-	bool there = list_length(&list) > count;
+	size_t length = list_length(&list);
+	bool there = length > count;
 	if (there) {
 		struct edit edit;
 		store_open(c->view, key, e, VALUE_LIST, &edit);
@@ -55,8 +56,8 @@ void list_take(struct call *c, const struct key *key, struct entry *e, enum list
 		/* A long list is freed elsewhere. */
 		store_remove(c->view, key, e);
 	}
-	store_committed(c->view, key, EVENT_LIST, pop_event(side));
-	if (!there) store_committed(c->view, key, EVENT_GENERIC, "del");
+	store_committed_many(c->view, key, EVENT_LIST, pop_event(side), there ? count : length);
+	if (!there) store_event(c->view, key, EVENT_GENERIC, "del");
 }
 
 void list_pop(struct call *c, const struct key *key, struct entry *e, enum list_side side, size_t count) {
@@ -140,7 +141,7 @@ static void rotate(struct call *c, const struct key *key, struct entry *e, enum 
 		store_close(c->view, key, &edit);
 	}
 	store_committed(c->view, key, EVENT_LIST, push_event(to));
-	store_committed(c->view, key, EVENT_LIST, pop_event(from));
+	store_event(c->view, key, EVENT_LIST, pop_event(from));
 }
 
 void list_move(struct call *c, const struct key *from, struct entry *e, enum list_side from_side, const struct key *to,
@@ -163,7 +164,7 @@ void list_move(struct call *c, const struct key *from, struct entry *e, enum lis
 		reply_error(c->reply, ERR_NO_MEMORY);
 		return;
 	}
-	store_committed(c->view, to, EVENT_LIST, push_event(to_side));
+	store_event(c->view, to, EVENT_LIST, push_event(to_side)); /* that it is taken elsewhere is what counts */
 	reply_slice(c->reply, element);
 	list_take(c, from, e, from_side, 1);
 }

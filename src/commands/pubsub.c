@@ -3,19 +3,36 @@
 
 #include "base/glob.h"
 #include "commands/generated/command_handlers.h"
+#include "server/blocking.h"
+#include "server/client.h"
 #include "server/server.h"
 
 /* ---- Subscribing ---- */
 
-/* Confirmations are push messages: one per name, without a reply around them. */
-static void confirm(struct call *c, const char *word, enum topic_kind kind, struct slice name) {
-	reply_push(c->reply, 3);
-	reply_cstr(c->reply, word);
+static void write_confirmation(
+	struct call *c, struct reply *r, const char *word, enum topic_kind kind, struct slice name) {
+	reply_push(r, 3);
+	reply_cstr(r, word);
 	if (name.ptr)
-		reply_slice(c->reply, name);
+		reply_slice(r, name);
 	else
-		reply_null(c->reply);
-	reply_int(c->reply, (int64_t)subscriber_count(&c->client->subscriber, kind));
+		reply_null(r);
+	reply_int(r, (int64_t)subscriber_count(&c->client->subscriber, kind));
+}
+
+/* Confirmations are push messages: one per name, without a reply around them. So they come also to who has said CLIENT
+ * REPLY OFF. */
+static void confirm(struct call *c, const char *word, enum topic_kind kind, struct slice name) {
+	if (!(c->client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP))) {
+		write_confirmation(c, c->reply, word, kind, name);
+		return;
+	}
+	struct buffer text = { 0 };
+	struct reply r;
+	reply_start(&r, &text, c->client->proto);
+	write_confirmation(c, &r, word, kind, name);
+	client_push(c->client, buffer_slice(&text));
+	buffer_release(&text);
 }
 
 static void subscribe(struct call *c, const char *word, enum topic_kind kind) {
@@ -68,6 +85,10 @@ void cmd_punsubscribe(struct call *c) {
 }
 
 void cmd_ssubscribe(struct call *c) {
+	if (!call_may_block(c)) {
+		reply_error(c->reply, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+		return;
+	}
 	subscribe(c, "ssubscribe", TOPIC_SHARD);
 }
 

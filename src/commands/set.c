@@ -25,7 +25,7 @@ void cmd_sadd(struct call *c) {
 	fetch_coming(c, &edit.value);
 	bool ok = set_add(&edit.value, c->argv + 2, c->argc - 2, store_limits(c->view), &added);
 	store_close(c->view, &key, &edit);
-	if (added > 0) store_committed(c->view, &key, EVENT_SET, "sadd");
+	if (added > 0) store_committed_many(c->view, &key, EVENT_SET, "sadd", added);
 	if (ok) {
 		reply_int(c->reply, (int64_t)added);
 	} else {
@@ -41,8 +41,8 @@ static size_t remove_members(
 	fetch_coming(c, &edit.value);
 	size_t removed = set_remove(&edit.value, members, count);
 	bool there = store_close(c->view, key, &edit);
-	if (removed > 0) store_committed(c->view, key, EVENT_SET, "srem");
-	if (!there) store_committed(c->view, key, EVENT_GENERIC, "del");
+	if (removed > 0) store_committed_many(c->view, key, EVENT_SET, "srem", removed);
+	if (!there) store_event(c->view, key, EVENT_GENERIC, "del");
 	return removed;
 }
 

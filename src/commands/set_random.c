@@ -23,8 +23,8 @@ static void pop(struct call *c, const struct key *key, struct entry *e, size_t c
 		set_pop(&edit.value, count, store_limits(c->view), answer_member, c->reply);
 		store_close(c->view, key, &edit);
 	}
-	store_committed(c->view, key, EVENT_SET, "spop");
-	if (all) store_committed(c->view, key, EVENT_GENERIC, "del");
+	store_committed_many(c->view, key, EVENT_SET, "spop", count);
+	if (all) store_event(c->view, key, EVENT_GENERIC, "del");
 }
 
 static void pop_many(struct call *c) {

@@ -375,7 +375,7 @@ static void store_items(struct call *c, struct sorting *s, const struct sort_pat
 	size_t count = list_length(&list);
 	struct entry *e = store_find_write(c->view, &key);
 	if (store_overwrite_value(c->view, &key, e, &list, EXPIRY_NONE))
-		store_committed(c->view, &key, EVENT_LIST, "sortstore");
+		store_committed_many(c->view, &key, EVENT_LIST, "sortstore", count);
 	else if (e)
 		store_committed(c->view, &key, EVENT_GENERIC, "del");
 	reply_int(c->reply, (int64_t)count);

@@ -177,9 +177,9 @@ void cmd_xadd(struct call *c) {
 	struct stream_change change;
 	stream_change_open(c, &key, e, &change);
 	stream_add(change.s, args.id, c->argv + args.first_part, c->argc - args.first_part, store_limits(c->view));
-	stream_change_event(&change, "xadd");
+	stream_change_event(&change, "xadd", 1);
 	if (args.trim.trim.by != STREAM_TRIM_NONE && stream_trim(change.s, &args.trim.trim) > 0) {
-		stream_change_event(&change, "xtrim");
+		stream_change_event(&change, "xtrim", 0);
 	}
 	stream_change_close(c, &change);
 	stream_reply_id(c->reply, args.id);
@@ -211,7 +211,7 @@ void cmd_xtrim(struct call *c) {
 		struct stream_change change;
 		stream_change_open(c, &key, e, &change);
 		deleted = stream_trim(change.s, &option.trim);
-		if (deleted > 0) stream_change_event(&change, "xtrim");
+		if (deleted > 0) stream_change_event(&change, "xtrim", deleted);
 		stream_change_close(c, &change);
 	}
 	reply_int(c->reply, (int64_t)deleted);
@@ -237,14 +237,14 @@ void cmd_xdel(struct call *c) {
 	for (unsigned i = 0; i < count; i++) {
 		deleted += stream_delete(change.s, ids[i], STREAM_KEEP_REFERENCES) == STREAM_DELETED;
 	}
-	if (deleted > 0) stream_change_event(&change, "xdel");
+	if (deleted > 0) stream_change_event(&change, "xdel", (uint64_t)deleted);
 	stream_change_close(c, &change);
 	mem_free(ids);
 	reply_int(c->reply, deleted);
 }
 
 void cmd_xdelex(struct call *c) {
-	static const int replies[] = { 
+	static const int replies[] = {
 		[STREAM_NOT_THERE] = -1, [STREAM_REFERENCES_DROPPED] = -1, [STREAM_DELETED] = 1, [STREAM_REFERENCED] = 2
 	};
 	struct stream_ids ids;
@@ -259,8 +259,8 @@ void cmd_xdelex(struct call *c) {
 	for (unsigned i = 0; i < ids.count; i++) {
 		enum stream_delete_answer answer = STREAM_NOT_THERE;
 		if (e) answer = stream_delete(change.s, ids.ids[i], ids.references);
-		if (answer == STREAM_DELETED) stream_change_event(&change, "xdel");
-		if (answer == STREAM_REFERENCES_DROPPED) stream_change_event(&change, "");
+		if (answer == STREAM_DELETED) stream_change_event(&change, "xdel", 1);
+		if (answer == STREAM_REFERENCES_DROPPED) stream_change_event(&change, "", 1);
 		reply_int(c->reply, replies[answer]);
 	}
 	if (e) stream_change_close(c, &change);
@@ -334,7 +334,7 @@ void cmd_xsetid(struct call *c) {
 		stream_set_last_id(change.s, args.last_id);
 		if (args.added >= 0) stream_set_added(change.s, (uint64_t)args.added);
 		if (!stream_id_is_zero(args.max_deleted)) stream_set_max_deleted(change.s, args.max_deleted);
-		stream_change_event(&change, "xsetid");
+		stream_change_event(&change, "xsetid", 1);
 	}
 	stream_change_close(c, &change);
 	if (problem)

@@ -122,11 +122,14 @@ struct claimer {
 	int64_t now_ms;
 };
 
-/* The group's stream, when it is there; the error is written when not. */
-static bool find_claimed_group(struct call *c, const struct key *key, struct entry **e) {
-	if (!call_read_write_value(c, key, VALUE_STREAM, e)) return false;
-	if (*e) {
-		struct value value = entry_value(*e);
+/* Whether that is a stream with the group; the error is written when not. */
+static bool check_claimed_group(struct call *c, const struct key *key, const struct entry *e) {
+	if (e && entry_type(e) != VALUE_STREAM) {
+		reply_error(c->reply, ERR_WRONGTYPE);
+		return false;
+	}
+	if (e) {
+		struct value value = entry_value(e);
 		if (stream_group_find(stream_of(&value), c->argv[2])) return true;
 	}
 	fail_no_group(c, key);
@@ -143,7 +146,7 @@ static void claimer_open(
 	claimer->consumer = stream_consumer_find(claimer->group, c->argv[3]);
 	if (!claimer->consumer) {
 		claimer->consumer = stream_consumer_create(s, claimer->group, c->argv[3], claimer->now_ms);
-		stream_change_event(&claimer->change, "xgroup-createconsumer");
+		stream_change_event(&claimer->change, "xgroup-createconsumer", 1);
 	}
 	stream_consumer_seen(claimer->consumer, claimer->now_ms);
 }
@@ -153,7 +156,7 @@ static void claim(struct reply *r, struct claimer *claimer, struct stream_pendin
 	p->consumer = claimer->consumer;
 	stream_pending_put(claimer->change.s, claimer->group, p);
 	stream_consumer_active(claimer->consumer, claimer->now_ms);
-	stream_change_event(&claimer->change, "");
+	stream_change_event(&claimer->change, "", 1);
 	if (claimer->just_ids)
 		stream_reply_id(r, p->id);
 	else
@@ -245,7 +248,7 @@ static bool claim_one(struct call *c, struct claimer *claimer, const struct clai
 
 	if (!pending && !args->force) return false;
 	if (!stream_has(s, id)) {
-		if (stream_pending_remove(s, claimer->group, id)) stream_change_event(&claimer->change, "");
+		if (stream_pending_remove(s, claimer->group, id)) stream_change_event(&claimer->change, "", 1);
 		return false;
 	}
 	if (!pending)
@@ -263,20 +266,19 @@ static bool claim_one(struct call *c, struct claimer *claimer, const struct clai
 
 void cmd_xclaim(struct call *c) {
 	struct claim_args args;
-	struct entry *e;
 	struct key key = call_key(c, 1);
+	struct entry *e = store_find_read_write(c->view, &key);
 
-	if (!find_claimed_group(c, &key, &e)) return;
+	if (!check_claimed_group(c, &key, e)) return;
 	if (!read_claim_args(c, &args)) return;
 	struct claimer claimer;
 	claimer_open(c, &key, e, args.just_ids, &claimer);
-	if (args.last_id_given) {
-		stream_group_raise(claimer.group, args.last_id);
-		stream_change_event(&claimer.change, "");
-	}
+	bool raised = args.last_id_given && stream_group_raise(claimer.group, args.last_id);
 	size_t begin = reply_begin(c->reply), claimed = 0;
 	for (unsigned i = 0; i < args.count; i++) claimed += claim_one(c, &claimer, &args, args.ids[i]);
 	reply_end(c->reply, begin, REPLY_ARRAY, claimed);
+	/* What is claimed tells of the last ID as well. */
+	if (raised) stream_change_event(&claimer.change, "", claimed == 0);
 	stream_change_close(c, &claimer.change);
 	mem_free(args.ids);
 }
@@ -347,7 +349,7 @@ static size_t claim_range(struct call *c, struct claimer *claimer, const struct 
 		if (!stream_has(s, p.id)) {
 			keep_gone(gone, p.id);
 			stream_pending_remove(s, claimer->group, p.id);
-			stream_change_event(&claimer->change, "");
+			stream_change_event(&claimer->change, "", 1);
 			stream_pending_begin(&it, claimer->group, NULL, p.id);
 			left--;
 			continue;
@@ -365,12 +367,12 @@ static size_t claim_range(struct call *c, struct claimer *claimer, const struct 
 
 void cmd_xautoclaim(struct call *c) {
 	struct autoclaim_args args;
-	struct entry *e;
 	struct reply *r = c->reply;
-
-	if (!read_autoclaim_args(c, &args)) return;
 	struct key key = call_key(c, 1);
-	if (!find_claimed_group(c, &key, &e)) return;
+	/* The key counts as looked for, whatever the arguments are. */
+	struct entry *e = store_find_read_write(c->view, &key);
+
+	if (!read_autoclaim_args(c, &args) || !check_claimed_group(c, &key, e)) return;
 	struct claimer claimer;
 	claimer_open(c, &key, e, args.just_ids, &claimer);
 

@@ -160,11 +160,13 @@ bool stream_parse_counted_ids(struct call *c, struct stream_ids *ids) {
 void stream_change_open(struct call *c, const struct key *key, struct entry *e, struct stream_change *change) {
 	change->_key = *key;
 	change->_count = 0;
+	change->_changes = 0;
 	store_open(c->view, key, e, VALUE_STREAM, &change->_edit);
 	change->s = stream_of(&change->_edit.value);
 }
 
-void stream_change_event(struct stream_change *change, const char *event) {
+void stream_change_event(struct stream_change *change, const char *event, uint64_t count) {
+	change->_changes += count;
 	for (unsigned i = 0; i < change->_count; i++) {
 		if (strcmp(change->_events[i], event) == 0) return;
 	}
@@ -180,7 +182,8 @@ void stream_change_close(struct call *c, struct stream_change *change) {
 			*event == '\0' || strncmp(event, "xgroup-", 7) == 0 || strcmp(event, "xsetid") == 0;
 		unsigned class = *event ? EVENT_STREAM : EVENT_SILENT;
 		if (is_about_groups) class |= EVENT_UNWATCHED;
-		store_committed(c->view, &change->_key, (enum event_class) class, event);
+		store_committed_many(
+			c->view, &change->_key, (enum event_class) class, event, i == 0 ? change->_changes : 0);
 	}
 }
 

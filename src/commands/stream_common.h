@@ -56,12 +56,14 @@ struct stream_change {
 	struct edit _edit;
 	const char *_events[STREAM_CHANGE_EVENTS];
 	unsigned _count;
+	uint64_t _changes;
 };
 
 /* `e` as call_write_value returned it; NULL makes a new stream, which is there afterwards. */
 void stream_change_open(struct call *c, const struct key *key, struct entry *e, struct stream_change *change);
-/* A text constant; "" when there is a change but nothing to notify of. The same again is left out. */
-void stream_change_event(struct stream_change *change, const char *event);
+/* A text constant; "" when there is a change but nothing to notify of. The same again is not told again. `count`: as how many
+ * changes it counts, added up. */
+void stream_change_event(struct stream_change *change, const char *event, uint64_t count);
 void stream_change_close(struct call *c, struct stream_change *change);
 
 /* ---- Replies ---- */

@@ -109,7 +109,7 @@ void cmd_xgroup_create(struct call *c) {
 	stream_change_open(c, &key, e, &change);
 	int64_t read = possible_read(change.s, options.read);
 	bool created = stream_group_create(change.s, c->argv[3], id, read) != NULL;
-	if (created) stream_change_event(&change, "xgroup-create");
+	if (created) stream_change_event(&change, "xgroup-create", 1);
 	stream_change_close(c, &change);
 	if (created)
 		reply_ok(c->reply);
@@ -129,7 +129,7 @@ void cmd_xgroup_setid(struct call *c) {
 	bool ok = check_option_count(c, false) && read_new_group_id(c, stream_state(change.s), &id);
 	if (ok) {
 		stream_group_set(g, id, possible_read(change.s, options.read));
-		stream_change_event(&change, "xgroup-setid");
+		stream_change_event(&change, "xgroup-setid", 1);
 		reply_ok(c->reply);
 	}
 	stream_change_close(c, &change);
@@ -144,7 +144,7 @@ void cmd_xgroup_destroy(struct call *c) {
 	struct stream_group *g = stream_group_find(change.s, c->argv[3]);
 	if (g) {
 		stream_group_destroy(change.s, g);
-		stream_change_event(&change, "xgroup-destroy");
+		stream_change_event(&change, "xgroup-destroy", 1);
 	}
 	stream_change_close(c, &change);
 	reply_int(c->reply, g != NULL);
@@ -156,7 +156,7 @@ void cmd_xgroup_createconsumer(struct call *c) {
 	struct key key = call_key(c, 2);
 	if (!open_group(c, &key, &change, &g)) return;
 	bool created = stream_consumer_create(change.s, g, c->argv[4], c->view->now_ms) != NULL;
-	if (created) stream_change_event(&change, "xgroup-createconsumer");
+	if (created) stream_change_event(&change, "xgroup-createconsumer", 1);
 	stream_change_close(c, &change);
 	reply_int(c->reply, created);
 }
@@ -171,7 +171,7 @@ void cmd_xgroup_delconsumer(struct call *c) {
 	if (consumer) {
 		pending = (int64_t)stream_consumer_pending(consumer);
 		stream_consumer_delete(change.s, g, consumer);
-		stream_change_event(&change, "xgroup-delconsumer");
+		stream_change_event(&change, "xgroup-delconsumer", 1);
 	}
 	stream_change_close(c, &change);
 	reply_int(c->reply, pending);
@@ -230,7 +230,7 @@ void cmd_xack(struct call *c) {
 	struct stream_group *g = stream_group_find(change.s, c->argv[2]);
 	int64_t acked = 0;
 	for (unsigned i = 0; i < count; i++) acked += stream_pending_remove(change.s, g, ids[i]);
-	if (acked > 0) stream_change_event(&change, "");
+	if (acked > 0) stream_change_event(&change, "", (uint64_t)acked);
 	stream_change_close(c, &change);
 	if (ids != &inline_id) mem_free(ids);
 	reply_int(c->reply, acked);
@@ -240,9 +240,9 @@ void cmd_xack(struct call *c) {
 static int ack_and_delete(
 	struct stream_change *change, struct stream_group *g, struct stream_id id, enum stream_references references) {
 	if (!stream_pending_remove(change->s, g, id)) return -1;
-	stream_change_event(change, "");
+	stream_change_event(change, "", 1);
 	enum stream_delete_answer answer = stream_delete(change->s, id, references);
-	if (answer == STREAM_DELETED) stream_change_event(change, "xdel");
+	if (answer == STREAM_DELETED) stream_change_event(change, "xdel", 0);
 	return answer == STREAM_REFERENCED ? 2 : 1;
 }
 

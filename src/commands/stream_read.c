@@ -231,23 +231,25 @@ static void answer_stream(struct reply *r, const struct key *key, const struct s
 
 /* ---- Waiting ---- */
 
-/* The place of a key among those of somebody who waits; the first one, if it was named twice. */
-static unsigned place_of(const struct call *c, const struct read_args *args, const struct key *key) {
-	unsigned i = 0;
-	while (i + 1 < args->streams && !slice_equal(c->argv[args->first_key + i], key_slice(key))) i++;
-	return i;
+static void answer_waiter(
+	struct call *c, const struct key *key, unsigned id_arg, const struct read_args *args, struct answer *a) {
+	const struct entry *e = store_peek(c->view, key);
+	struct wanted wanted;
+	if (!e || entry_type(e) != VALUE_STREAM) return;
+	struct value value = entry_value(e);
+	if (!read_wanted(c, id_arg, stream_of(&value), false, &wanted)) return;
+	answer_stream(c->reply, key, stream_of(&value), &wanted, args->count, a);
 }
 
-static enum blocking_outcome serve_reader(struct call *c, const struct key *key) {
-	const struct entry *e = store_peek(c->view, key);
+static enum blocking_outcome serve_reader(struct call *c, const struct key *changed) {
 	struct read_args args;
-	struct wanted wanted;
-	if (!e || entry_type(e) != VALUE_STREAM || !read_args(c, false, &args)) return BLOCKING_NOT_YET;
-	struct value value = entry_value(e);
-	unsigned id_arg = args.first_key + args.streams + place_of(c, &args, key);
-	if (!read_wanted(c, id_arg, stream_of(&value), false, &wanted)) return BLOCKING_NOT_YET;
+	(void)changed;
+	if (!read_args(c, false, &args)) return BLOCKING_NOT_YET;
 	struct answer a = { 0 };
-	answer_stream(c->reply, key, stream_of(&value), &wanted, args.count, &a);
+	for (unsigned i = 0; i < args.streams; i++) {
+		struct key key = key_of(c->argv[args.first_key + i]);
+		if (blocking_has_too(c, &key)) answer_waiter(c, &key, args.first_key + args.streams + i, &args, &a);
+	}
 	if (a.streams == 0) return BLOCKING_NOT_YET;
 	end_answer(c->reply, &a);
 	return BLOCKING_SERVED;
@@ -379,7 +381,7 @@ static void answer_group(struct call *c, const struct key *key, const struct wan
 	reader.consumer = stream_consumer_find(reader.group, args->consumer);
 	if (!reader.consumer) {
 		reader.consumer = stream_consumer_create(change.s, reader.group, args->consumer, reader.now_ms);
-		stream_change_event(&change, "xgroup-createconsumer");
+		stream_change_event(&change, "xgroup-createconsumer", 1);
 	}
 	stream_consumer_seen(reader.consumer, reader.now_ms);
 	if (wanted->kind == WANT_PENDING || has_new(change.s, reader.group)) {
@@ -388,7 +390,7 @@ static void answer_group(struct call *c, const struct key *key, const struct wan
 			answer_new(c->reply, &reader);
 		else
 			answer_pending(c->reply, &reader, wanted->id);
-		stream_change_event(&change, "");
+		stream_change_event(&change, "", wanted->kind == WANT_NEW);
 	}
 	stream_change_close(c, &change);
 }
@@ -408,15 +410,25 @@ static bool find_group(struct call *c, const struct key *key, const struct read_
 }
 
 /* What a command said anew would answer: an error too, when stream or group have gone. */
-static enum blocking_outcome serve_consumer(struct call *c, const struct key *key) {
+static enum blocking_outcome serve_consumer(struct call *c, const struct key *changed) {
 	struct read_args args;
 	struct wanted wanted = { .kind = WANT_NEW };
+	bool is_new = false;
+	(void)changed;
 	if (!read_args(c, true, &args)) return BLOCKING_NOT_YET;
-	if (!find_group(c, key, &args)) return BLOCKING_SERVED;
-	struct value value = entry_value(store_peek(c->view, key));
-	if (!has_new(stream_of(&value), stream_group_find(stream_of(&value), args.group))) return BLOCKING_NOT_YET;
+	for (unsigned i = 0; i < args.streams; i++) {
+		struct key key = key_of(c->argv[args.first_key + i]);
+		if (!blocking_has_too(c, &key)) continue;
+		if (!find_group(c, &key, &args)) return BLOCKING_SERVED;
+		struct value value = entry_value(store_peek(c->view, &key));
+		is_new |= has_new(stream_of(&value), stream_group_find(stream_of(&value), args.group));
+	}
+	if (!is_new) return BLOCKING_NOT_YET;
 	struct answer a = { 0 };
-	answer_group(c, key, &wanted, &args, &a);
+	for (unsigned i = 0; i < args.streams; i++) {
+		struct key key = key_of(c->argv[args.first_key + i]);
+		if (blocking_has_too(c, &key)) answer_group(c, &key, &wanted, &args, &a);
+	}
 	end_answer(c->reply, &a);
 	return BLOCKING_SERVED;
 }
@@ -443,6 +455,7 @@ void cmd_xreadgroup(struct call *c) {
 			.first_key = args.first_key,
 			.key_count = args.streams,
 			.serve = serve_consumer,
+			.wants_the_end = true,
 			.timed_out = reply_null_array };
 		if (a.streams == 0 && args.blocks && call_may_block(c))
 			blocking_wait(c, &wait);

@@ -111,7 +111,7 @@ void cmd_get(struct call *c) {
 bool string_put(struct call *c, const struct key *key, struct entry *e, struct slice value, int64_t expiry_ms) {
 	if (!store_overwrite_string(c->view, key, e, value, expiry_ms)) return false;
 	store_committed(c->view, key, EVENT_STRING, "set");
-	if (expiry_ms >= 0) store_committed(c->view, key, EVENT_GENERIC, "expire");
+	if (expiry_ms >= 0) store_event(c->view, key, EVENT_GENERIC, "expire");
 	return true;
 }
 

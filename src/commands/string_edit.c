@@ -137,9 +137,7 @@ static bool lcs_options_read(struct call *c, struct lcs_options *options) {
 	return false;
 }
 
-static bool lcs_read(struct call *c, const struct key *key, struct slice *value, char *scratch) {
-	const struct entry *e = store_find(c->view, key);
-
+static bool lcs_read(struct call *c, const struct entry *e, struct slice *value, char *scratch) {
 	if (e && entry_type(e) != VALUE_STRING) {
 		reply_error(c->reply, "ERR The specified keys must contain string values");
 		return false;
@@ -213,7 +211,9 @@ void cmd_lcs(struct call *c) {
 	struct key key_a = call_key(c, 1), key_b = call_key(c, 2);
 	struct slice a, b;
 
-	if (!lcs_read(c, &key_a, &a, scratch_a) || !lcs_read(c, &key_b, &b, scratch_b)) return;
+	/* Both count as read, whatever they hold. */
+	const struct entry *e_a = store_find(c->view, &key_a), *e_b = store_find(c->view, &key_b);
+	if (!lcs_read(c, e_a, &a, scratch_a) || !lcs_read(c, e_b, &b, scratch_b)) return;
 	if (!lcs_options_read(c, &options)) return;
 	if (a.len >= UINT32_MAX || b.len >= UINT32_MAX) {
 		reply_error(c->reply, "ERR String too long for LCS");

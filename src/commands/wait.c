@@ -2,11 +2,12 @@
  * the answer is known; only the time until it is given is not. */
 #include "commands/generated/command_handlers.h"
 #include "server/blocking.h"
+#include "server/worker.h"
 
 static bool read_timeout(struct call *c, unsigned arg, int64_t *timeout_ms) {
 	if (!call_int(c, arg, timeout_ms, "ERR timeout is not an integer or out of range")) return false;
-	if (*timeout_ms >= 0) return true;
-	reply_error(c->reply, "ERR timeout is negative");
+	if (*timeout_ms >= 0 && *timeout_ms <= INT64_MAX - c->worker->now_ms) return true;
+	reply_error(c->reply, *timeout_ms < 0 ? "ERR timeout is negative" : "ERR timeout is out of range");
 	return false;
 }
 

@@ -105,7 +105,8 @@ static void add(struct call *c, const struct add_options *o, const double *score
 		add_pairs(c, o, scores, &edit.value, &outcome);
 		store_close(c->view, &key, &edit);
 		if (outcome.added + outcome.updated > 0)
-			store_committed(c->view, &key, EVENT_ZSET, o->flags & ZSET_ADD_INCR ? "zincr" : "zadd");
+			store_committed_many(c->view, &key, EVENT_ZSET, o->flags & ZSET_ADD_INCR ? "zincr" : "zadd",
+				outcome.added + outcome.updated);
 	}
 	reply_added(c, o, &outcome);
 }
@@ -156,8 +157,8 @@ void cmd_zrem(struct call *c) {
 			removed += zset_remove(&edit.value, c->argv[arg]);
 		}
 		bool there = store_close(c->view, &key, &edit);
-		if (removed > 0) store_committed(c->view, &key, EVENT_ZSET, "zrem");
-		if (!there) store_committed(c->view, &key, EVENT_GENERIC, "del");
+		if (removed > 0) store_committed_many(c->view, &key, EVENT_ZSET, "zrem", (uint64_t)removed);
+		if (!there) store_event(c->view, &key, EVENT_GENERIC, "del");
 	}
 	reply_int(c->reply, removed);
 }

@@ -122,10 +122,12 @@ static void pop_elements(struct call *c, const struct key *key, struct entry *e,
 	struct popping popping = { c->reply, form };
 	struct edit edit;
 	store_open(c->view, key, e, VALUE_ZSET, &edit);
+	size_t there = zset_count(&edit.value);
 	zset_take(&edit.value, 0, count, order, reply_popped, &popping);
 	bool left = store_close(c->view, key, &edit);
-	store_committed(c->view, key, EVENT_ZSET, order == ZSET_UP ? "zpopmin" : "zpopmax");
-	if (!left) store_committed(c->view, key, EVENT_GENERIC, "del");
+	store_committed_many(
+		c->view, key, EVENT_ZSET, order == ZSET_UP ? "zpopmin" : "zpopmax", count < there ? count : there);
+	if (!left) store_event(c->view, key, EVENT_GENERIC, "del");
 }
 
 void zset_pop(struct call *c, const struct key *key, struct entry *e, enum zset_order order, size_t count,

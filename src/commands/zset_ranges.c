@@ -193,8 +193,8 @@ static void remove_span(
 			zset_take(&edit.value, span.first, span.count, ZSET_UP, NULL, NULL);
 			there = store_close(c->view, key, &edit);
 		}
-		store_committed(c->view, key, EVENT_ZSET, event);
-		if (!there) store_committed(c->view, key, EVENT_GENERIC, "del");
+		store_committed_many(c->view, key, EVENT_ZSET, event, span.count);
+		if (!there) store_event(c->view, key, EVENT_GENERIC, "del");
 	}
 	reply_int(c->reply, (int64_t)span.count);
 }

@@ -106,6 +106,11 @@ static void say_word(struct call *c, const char *before, unsigned arg) {
 	reply_errorf(c->reply, "%s%.*s", before, (int)(word.len < SHOWN_CHARS ? word.len : SHOWN_CHARS), word.ptr);
 }
 
+/* No key has changed, and yet there is something to save. */
+static void count_change(struct call *c) {
+	STAT_ADD(c->view->stats->changes, 1);
+}
+
 static void refuse_count(struct call *c) {
 	struct slice word = c->argv[1];
 	reply_errorf(c->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try FUNCTION HELP.",
@@ -123,10 +128,12 @@ void cmd_function_load(struct call *c) {
 		replace = true;
 	}
 	struct buffer name = { 0 }, error = { 0 };
-	if (bring_one(c->worker->server, c->argv[code], replace, &name, &error))
+	if (bring_one(c->worker->server, c->argv[code], replace, &name, &error)) {
+		count_change(c);
 		reply_slice(c->reply, buffer_slice(&name));
-	else
+	} else {
 		answer_error(c, &error);
+	}
 	buffer_release(&name);
 	buffer_release(&error);
 }
@@ -139,6 +146,7 @@ void cmd_function_delete(struct call *c) {
 		return;
 	}
 	library_set_remove(set, lib);
+	count_change(c);
 	reply_ok(c->reply);
 }
 
@@ -153,6 +161,7 @@ void cmd_function_flush(struct call *c) {
 	}
 	/* What workers have loaded goes when they next run a function. */
 	library_set_clear(&function__server(c->worker->server)->libraries);
+	count_change(c);
 	reply_ok(c->reply);
 }
 
@@ -245,10 +254,12 @@ void cmd_function_restore(struct call *c) {
 	struct library_set set = { 0 };
 	struct buffer error = { 0 };
 	payload.len -= DUMP_FOOTER_BYTES;
-	if (function__read(payload, fs->workers, &set, &error) && merge(&fs->libraries, &set, how, &error))
+	if (function__read(payload, fs->workers, &set, &error) && merge(&fs->libraries, &set, how, &error)) {
+		count_change(c);
 		reply_ok(c->reply);
-	else
+	} else {
 		answer_error(c, &error);
+	}
 	library_set_release(&set);
 	buffer_release(&error);
 }

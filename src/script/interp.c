@@ -107,8 +107,7 @@ struct interp *interp_of(lua_State *L) {
 /* Why a run has to end, as an error that says so. Whoever catches it asks for the fate and raises it again. */
 static void end_run(lua_State *L, const struct interp *in) {
 	if (in->fate == SCRIPT_KILLED && in->job)
-		lua_pushstring(L, in->job->keys == INTERP_KEYS_ARGUMENTS ? "Script killed by user with FUNCTION KILL..."
-									 : "Script killed by user with SCRIPT KILL...");
+		lua_pushliteral(L, "Script killed by user with SCRIPT KILL..."); /* also of a function, as in Redis */
 	else
 		lua_pushliteral(L, "stopped");
 	lua_error(L);
@@ -339,15 +338,24 @@ static bool find_place(lua_State *L, lua_Debug *ar) {
 	return true;
 }
 
+/* As tostring shows it; not a table. */
+static void push_shown(lua_State *L, int index) {
+	if (lua_isstring(L, index))
+		lua_pushvalue(L, index);
+	else if (lua_isboolean(L, index))
+		lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false");
+	else if (lua_isnil(L, index))
+		lua_pushliteral(L, "nil");
+	else
+		lua_pushfstring(L, "%s: %p", luaL_typename(L, index), lua_topointer(L, index));
+}
+
 int interp__explain(lua_State *L) {
 	lua_Debug ar;
 	if (!lua_istable(L, 1)) {
 		lua_createtable(L, 0, 3);
 		lua_pushliteral(L, "ERR ");
-		if (lua_isstring(L, 1))
-			lua_pushvalue(L, 1);
-		else
-			lua_pushstring(L, lua_isnil(L, 1) ? "nil" : luaL_typename(L, 1));
+		push_shown(L, 1);
 		lua_concat(L, 2);
 		lua_setfield(L, -2, "err");
 		lua_replace(L, 1);

@@ -146,7 +146,7 @@ static int log_message(lua_State *L) {
 	if (count < 2) return interp_raise(L, "redis.log() requires two arguments or more.");
 	if (!lua_isnumber(L, 1)) return interp_raise(L, "First argument must be a number (log level).");
 	lua_Number level = lua_tonumber(L, 1);
-	if (!(level >= LEVEL_DEBUG && level <= LEVEL_WARNING)) return interp_raise(L, "Invalid debug level.");
+	if (!(level >= LEVEL_DEBUG && level <= LEVEL_WARNING)) return interp_raise(L, "Invalid log level.");
 	if (in->run && script_says_again(in->run)) return 0;
 	if (!log_enabled((enum log_level)level)) return 0;
 	luaL_Buffer text;
@@ -166,14 +166,14 @@ static int log_message(lua_State *L) {
 static int set_resp(lua_State *L) {
 	if (lua_gettop(L) != 1) return interp_raise(L, "redis.setresp() requires one argument.");
 	lua_Number version = lua_tonumber(L, 1);
-	if (version != 2 && version != 3) return interp_raise(L, "RESP version must be 2 or 3.");
+	if (!(version >= 2 && version < 4)) return interp_raise(L, "RESP version must be 2 or 3.");
 	interp_of(L)->proto = (uint8_t)version;
 	return 0;
 }
 
 /* What a script writes is seen by all who follow, whatever it asks for. */
 static int set_repl(lua_State *L) {
-	if (lua_gettop(L) != 1) return interp_raise(L, "redis.set_repl() requires two arguments.");
+	if (lua_gettop(L) != 1) return interp_raise(L, "redis.set_repl() requires one argument.");
 	lua_Number flags = lua_tonumber(L, 1);
 	if (!(flags >= REPL_NONE && flags <= REPL_ALL))
 		return interp_raise(L, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");

@@ -207,6 +207,14 @@ static int protected_call_with_handler(lua_State *L) {
 	return lua_gettop(L);
 }
 
+/* It calls what the script gives it for a piece of text, and has its errors as results. Upvalue 1: the function itself. */
+static int load_pieces(lua_State *L) {
+	lua_CFunction load = lua_tocfunction(L, lua_upvalueindex(1));
+	int results = load(L);
+	interp__check_fate(L, interp_of(L));
+	return results;
+}
+
 /* Calls the stock coroutine.resume (upvalue 1) with all that is on the stack, the coroutine first. */
 static void resume(lua_State *L) {
 	struct interp *in = interp_of(L);
@@ -294,6 +302,7 @@ static void open_base(lua_State *L, int globals) {
 	}
 	set_function(L, globals, "pcall", protected_call);
 	set_function(L, globals, "xpcall", protected_call_with_handler);
+	wrap(L, globals, "load", load_pieces);
 	wrap(L, globals, "collectgarbage", collect_garbage);
 	let_read(L, globals, "rawget");
 	let_write(L, globals, "rawset");

@@ -22,15 +22,17 @@ bool blocking_read_timeout(struct call *c, unsigned arg, int64_t *timeout_ms) {
 		reply_error(c->reply, "ERR timeout is not a float or out of range");
 		return false;
 	}
-	if (seconds < 0) {
+	/* Less than a millisecond below zero is none, as in Redis. */
+	long double ms = ceill(seconds * 1000);
+	if (ms < 0) {
 		reply_error(c->reply, "ERR timeout is negative");
 		return false;
 	}
-	if (seconds * 1000 > (long double)(INT64_MAX / 2)) {
+	if (ms > (long double)(INT64_MAX / 2)) {
 		reply_error(c->reply, "ERR timeout is out of range");
 		return false;
 	}
-	*timeout_ms = (int64_t)ceill(seconds * 1000);
+	*timeout_ms = (int64_t)ms;
 	return true;
 }
 
@@ -120,6 +122,7 @@ static struct blocked *make_blocked(struct call *c, const struct blocking_wait *
 		.heap_at = SIZE_MAX,
 		.db = client->db,
 		.proto = client->proto,
+		.wants_the_end = wait->wants_the_end,
 		.is_muted = (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0,
 		.argc = c->argc,
 		.argv = (struct slice *)(b + 1) };
@@ -133,12 +136,14 @@ static struct blocked *make_blocked(struct call *c, const struct blocking_wait *
 struct wanted_key {
 	struct key key;
 	uint32_t shard;
+	unsigned position;
 };
 
 static int compare_wanted(const void *a, const void *b) {
 	const struct wanted_key *x = a, *y = b;
 	if (x->shard != y->shard) return x->shard < y->shard ? -1 : 1;
-	return x->key.hash < y->key.hash ? -1 : x->key.hash > y->key.hash;
+	if (x->key.hash != y->key.hash) return x->key.hash < y->key.hash ? -1 : 1;
+	return x->position < y->position ? -1 : x->position > y->position;
 }
 
 /* Whether the key was named before: those with its hash stand right before it. */
@@ -156,12 +161,14 @@ static void enqueue_all(struct call *c, struct blocked *b, const struct blocking
 	if (wait->key_count > FEW) keys = mem_alloc(wait->key_count * sizeof(keys[0]));
 	for (unsigned i = 0; i < wait->key_count; i++) {
 		struct key key = key_of(b->argv[wait->first_key + i]);
-		keys[i] = (struct wanted_key){ key, store_shard_of(s->store, key.hash) };
+		keys[i] = (struct wanted_key){ key, store_shard_of(s->store, key.hash), i };
 	}
 	if (wait->key_count > 1) qsort(keys, wait->key_count, sizeof(keys[0]), compare_wanted);
 	for (unsigned i = 0; i < wait->key_count; i++) {
 		if (comes_again(keys, i)) continue;
-		blocking__enqueue(&s->blocking, &b->waiters[b->waiter_count++], b, &keys[i].key, keys[i].shard);
+		struct waiter *x = &b->waiters[b->waiter_count++];
+		*x = (struct waiter){ .blocked = b, .shard = keys[i].shard, .position = keys[i].position };
+		blocking__enqueue(&s->blocking, x, &keys[i].key);
 	}
 	if (keys != few) mem_free(keys);
 }
@@ -285,11 +292,21 @@ int64_t blocking_expire(struct worker *w) {
 	return (bw->_left || bw->_kept) && again < next ? again : next;
 }
 
-bool blocking_unblock(struct worker *w, struct client *c, bool with_error) {
-	struct blocked *b = c->blocked;
+/* Under the world. False: it does not wait, or was served. */
+static bool take_out(struct worker *w, struct blocked *b) {
 	if (!b || atomic_load_explicit(&b->state, memory_order_relaxed) == DONE) return false;
 	atomic_store_explicit(&b->state, DONE, memory_order_relaxed);
 	dequeue_all(w, b);
+	return true;
+}
+
+void blocking_abandon(struct worker *w, struct client *c) {
+	(void)take_out(w, c->blocked);
+}
+
+bool blocking_unblock(struct worker *w, struct client *c, bool with_error) {
+	struct blocked *b = c->blocked;
+	if (!take_out(w, b)) return false;
 	struct buffer text = { 0 };
 	struct reply r;
 	reply_start(&r, &text, b->proto);

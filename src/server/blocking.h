@@ -30,15 +30,18 @@
 
 struct blocked;
 struct client;
+struct held_gates;
 struct ready_key;
 struct table;
+struct waiter;
 struct worker;
 
 /* Server-wide. */
 struct blocking_table {
 	/* Private. Relaxed: who changes a key has its gate from whoever began to wait for it, and so sees that one counted. */
 	_Atomic size_t _waiters __attribute__((aligned(64)));
-	struct table *_shards; /* of queues, by shard */
+	_Atomic size_t _keys, _keys_wanted_to_end; /* that somebody waits for; relaxed, for INFO */
+	struct table *_shards;                     /* of queues, by shard */
 	uint32_t _shard_count;
 };
 void blocking_table_init(struct blocking_table *t, uint32_t shard_count);
@@ -51,9 +54,11 @@ struct blocking_worker {
 	struct blocked **_heap;                 /* by time-out */
 	size_t _heap_count;                     /* read by others, relaxed */
 	size_t _heap_cap;
-	struct blocked *_left;   /* out of the wait, but still in a queue whose gate was not to be had */
-	struct ready_key *_kept; /* to be served when their gates are to be had */
-	size_t count;            /* blocked clients of this worker; read by others, relaxed */
+	struct blocked *_left;          /* out of the wait, but still in a queue whose gate was not to be had */
+	struct ready_key *_kept;        /* to be served when their gates are to be had */
+	const struct waiter *_serving;  /* whom a serve function is running for */
+	const struct held_gates *_held; /* and under which gates, if several of its keys were changed; else NULL */
+	size_t count;                   /* blocked clients of this worker; read by others, relaxed */
 };
 void blocking_worker_release(struct worker *w);
 
@@ -71,10 +76,12 @@ enum blocking_outcome {
 	BLOCKING_EMPTY,   /* nothing, also for all others that wait with the same function */
 };
 
-/* Tries to run the waiter's command on `key` alone, one of those it waits for. `c` has the waiter's arguments, protocol
+/* Tries to run the waiter's command on `key`, one of those it waits for. `c` has the waiter's arguments, protocol
  * and database; c->client is NULL and c->worker that of who changed the key. The gates of `key` and of the destination
- * are held, no other. Writes a reply only when it serves. */
+ * are held, and of no other key but those that blocking_has_too names. Writes a reply only when it serves. */
 typedef enum blocking_outcome blocking_serve_fn(struct call *c, const struct key *key);
+/* For a serve function that reads several keys: whether that key of its command was changed as well and may be read. */
+bool blocking_has_too(const struct call *c, const struct key *key);
 typedef void blocking_timeout_fn(struct reply *r); /* what a time-out answers */
 
 struct blocking_wait {
@@ -82,6 +89,7 @@ struct blocking_wait {
 	unsigned first_key, key_count; /* arguments to wait for */
 	unsigned destination;          /* argument whose gate serving needs, too; 0: none */
 	blocking_serve_fn *serve;      /* NULL with no keys */
+	bool wants_the_end;            /* it is also served when a key goes; counted for INFO */
 	blocking_timeout_fn *timed_out;
 };
 
@@ -107,6 +115,14 @@ static inline bool blocking_anybody(const struct blocking_table *t) {
 }
 /* All keys of that database may have changed. Under the world. */
 void blocking_db_changed(struct worker *w, struct blocking_table *t, unsigned db_index);
+
+/* How many keys are waited for, and how many of them by somebody who wants to know of their end. Any thread. */
+static inline size_t blocking_keys(const struct blocking_table *t) {
+	return atomic_load_explicit(&t->_keys, memory_order_relaxed);
+}
+static inline size_t blocking_keys_wanted_to_end(const struct blocking_table *t) {
+	return atomic_load_explicit(&t->_keys_wanted_to_end, memory_order_relaxed);
+}
 
 /* ---- For the dispatcher ---- */
 
@@ -134,6 +150,8 @@ void blocking_forget(struct client *c);
 /* Answers those whose time is over. Returns when the next one's is, monotonic ms; INT64_MAX: never. */
 int64_t blocking_expire(struct worker *w);
 
+/* CLIENT KILL: nobody serves the client any more; the owner frees it later. Under the world. */
+void blocking_abandon(struct worker *w, struct client *c);
 /* CLIENT UNBLOCK: under the world. False when the client does not wait. */
 bool blocking_unblock(struct worker *w, struct client *c, bool with_error);
 

@@ -24,8 +24,9 @@ struct blocked {
 	unsigned db;
 	uint8_t proto;
 	bool has_destination;
-	bool is_muted; /* CLIENT REPLY: its answer is dropped, as it would have been without the wait */
-	bool is_left;  /* stands in the owner's `_left` */
+	bool wants_the_end; /* of its keys, too: blocking_wait */
+	bool is_muted;      /* CLIENT REPLY: its answer is dropped, as it would have been without the wait */
+	bool is_left;       /* stands in the owner's `_left` */
 	struct blocked *next_left;
 	uint32_t destination_shard;
 	unsigned argc;
@@ -39,7 +40,8 @@ struct waiter {
 	struct blocked *blocked;
 	struct queue *queue; /* NULL: taken out */
 	struct waiter *next, *prev;
-	uint32_t shard; /* constant */
+	uint32_t shard;    /* constant */
+	unsigned position; /* of the key among those it waits for, as its command names them; constant */
 };
 
 /* Who waits for one key. Under its gate. */
@@ -47,8 +49,9 @@ struct queue {
 	struct waiter *first, *last;
 	struct key key; /* the name lies behind */
 	unsigned db;
-	bool is_ready; /* stands in a worker's list of ready keys */
-	bool is_mixed; /* some wait with another function than others */
+	unsigned enders; /* waiters that want to know of the key's end */
+	bool is_ready;   /* stands in a worker's list of ready keys */
+	bool is_mixed;   /* some wait with another function than others */
 	char name[];
 };
 
@@ -71,8 +74,8 @@ struct served {
 /* ---- Queues; under the gate of the key ---- */
 
 struct queue *blocking__find_queue(struct blocking_table *t, uint32_t shard, unsigned db, const struct key *key);
-void blocking__enqueue(
-	struct blocking_table *t, struct waiter *x, struct blocked *b, const struct key *key, uint32_t shard);
+/* `x` has its constants. */
+void blocking__enqueue(struct blocking_table *t, struct waiter *x, const struct key *key);
 /* Nothing, if it was taken out before. */
 void blocking__dequeue(struct blocking_table *t, struct waiter *x);
 

@@ -88,6 +88,69 @@ static enum blocking_outcome run_for(struct worker *w, struct blocked *b, const 
 	return outcome;
 }
 
+static bool is_held(const struct worker *w, const struct held_gates *held, uint32_t shard) {
+	if (gate_has_world(&w->member) || !w->server->gate.shared) return true;
+	if (held->bits) return held->bits[shard / 64] >> shard % 64 & 1;
+	for (unsigned i = 0; i < held->count; i++)
+		if (held->shards[i] == shard) return true;
+	return false;
+}
+
+/* Whether the key has been changed and its gate is held. */
+static bool is_at_hand(const struct worker *w, const struct waiter *x, const struct held_gates *held) {
+	return is_held(w, held, x->shard) && x->queue && x->queue->is_ready;
+}
+
+/* The first of the client's keys at hand that its command names at `from` or later; `x` if none is before that one. */
+static const struct waiter *first_named(
+	struct worker *w, const struct waiter *x, const struct held_gates *held, unsigned from) {
+	const struct blocked *b = x->blocked;
+	const struct waiter *first = x;
+	for (unsigned i = 0; i < b->waiter_count; i++) {
+		const struct waiter *other = &b->waiters[i];
+		if (other->position < from || other->position >= first->position) continue;
+		if (is_at_hand(w, other, held)) first = other;
+	}
+	return first;
+}
+
+static bool has_name(const struct waiter *x, const struct key *key) {
+	return x->queue->key.hash == key->hash && slice_equal(key_slice(&x->queue->key), key_slice(key));
+}
+
+bool blocking_has_too(const struct call *c, const struct key *key) {
+	const struct blocking_worker *bw = &c->worker->blocking;
+	if (has_name(bw->_serving, key)) return true;
+	const struct blocked *b = bw->_serving->blocked;
+	for (unsigned i = 0; bw->_held && i < b->waiter_count; i++) {
+		const struct waiter *other = &b->waiters[i];
+		if (is_at_hand(c->worker, other, bw->_held) && has_name(other, key)) return true;
+	}
+	return false;
+}
+
+static bool has_others(struct worker *w, const struct waiter *x, const struct held_gates *held) {
+	const struct blocked *b = x->blocked;
+	for (unsigned i = 0; b->waiter_count > 1 && i < b->waiter_count; i++)
+		if (&b->waiters[i] != x && is_at_hand(w, &b->waiters[i], held)) return true;
+	return false;
+}
+
+/* Serves the client that waits as `x` does. When several of its keys are there, it gets the one that its command names
+ * first, as it would if it came now. */
+static enum blocking_outcome run_for_waiter(struct worker *w, const struct waiter *x, const struct held_gates *held) {
+	const struct waiter *first = x;
+	bool others = has_others(w, x, held);
+	w->blocking._serving = x;
+	w->blocking._held = others ? held : NULL;
+	for (unsigned from = 0; others; from = first->position + 1) {
+		first = first_named(w, x, held, from);
+		if (first == x) break;
+		if (run_for(w, x->blocked, &first->queue->key) == BLOCKING_SERVED) return BLOCKING_SERVED;
+	}
+	return run_for(w, x->blocked, &x->queue->key);
+}
+
 enum { NO_SHARD = UINT32_MAX };
 
 /* The gate of the second key, when it has one: held already, or taken without waiting. */
@@ -107,9 +170,9 @@ static void drop_second(struct worker *w, const struct second_gate *g) {
 	if (g->taken) gate_unlock(&w->member, g->shard);
 }
 
-/* Serves the queue of a key whose shard is held, `also` too if it is one. Returns NO_SHARD when all are served that can be,
+/* Serves the queue of a key whose gate is among those held; `also`, too, if it is a shard. Returns NO_SHARD when all are served that can be,
  * else the shard whose gate is wanted for going on. */
-static uint32_t serve_queue(struct worker *w, const struct ready_key *r, uint32_t also) {
+static uint32_t serve_queue(struct worker *w, const struct ready_key *r, const struct held_gates *held, uint32_t also) {
 	struct blocking_table *t = &w->server->blocking;
 	uint32_t shard = store_shard_of(w->server->store, r->key.hash);
 	struct queue *q = blocking__find_queue(t, shard, r->db, &r->key);
@@ -123,7 +186,7 @@ static uint32_t serve_queue(struct worker *w, const struct ready_key *r, uint32_
 		struct second_gate second;
 		if (!take_second(w, b, shard, also, &second)) return b->destination_shard;
 		if (blocked__claim(b)) {
-			enum blocking_outcome outcome = run_for(w, b, &r->key);
+			enum blocking_outcome outcome = run_for_waiter(w, x, held);
 			bool over = outcome == BLOCKING_EMPTY && !q->is_mixed;
 			if (outcome == BLOCKING_EMPTY) empty = b->serve;
 			/* Out of the queue first: the owner may free it as soon as it is done, if this is its only key. */
@@ -148,21 +211,13 @@ static struct ready_key *take_ready(struct blocking_worker *bw) {
 	return r;
 }
 
-static bool is_held(const struct worker *w, const struct held_gates *held, uint32_t shard) {
-	if (gate_has_world(&w->member) || !w->server->gate.shared) return true;
-	if (held->bits) return held->bits[shard / 64] >> shard % 64 & 1;
-	for (unsigned i = 0; i < held->count; i++)
-		if (held->shards[i] == shard) return true;
-	return false;
-}
-
 void blocking_serve(struct worker *w, const struct held_gates *held) {
 	struct blocking_worker *bw = &w->blocking;
 	struct ready_key *later = NULL, **at = &later, *r;
 	/* Serving may make other keys ready, which lie under the gates that are held or were taken for a moment. */
 	while ((r = take_ready(bw)) != NULL) {
 		uint32_t shard = store_shard_of(w->server->store, r->key.hash);
-		if (is_held(w, held, shard) && serve_queue(w, r, NO_SHARD) == NO_SHARD) {
+		if (is_held(w, held, shard) && serve_queue(w, r, held, NO_SHARD) == NO_SHARD) {
 			mem_free(r);
 			continue;
 		}
@@ -190,7 +245,7 @@ static bool serve_ready_key(struct worker *w, const struct ready_key *r) {
 		uint32_t held = also, pair[2];
 		unsigned count = make_pair(pair, shard, held);
 		if (!gate_lock_list(&w->member, pair, count)) return false;
-		also = serve_queue(w, r, held);
+		also = serve_queue(w, r, &(struct held_gates){ pair, count, NULL }, held);
 		gate_unlock_list(&w->member, pair, count);
 	} while (also != NO_SHARD);
 	return true;

@@ -81,7 +81,11 @@ bool command_each_key(
 		if ((spec->flags & KEY_NOT_KEY) != 0) continue;
 		int64_t first, last;
 		if (!spec_bounds(spec, argc, argv, &first, &last)) return false;
-		if (last < first) continue;
+		if (last < first) {
+			/* Of the commands that count their keys only scripts may do without one. */
+			if (spec->find == KEY_FIND_KEYNUM && !(cmd->flags & CMD_NO_MANDATORY_KEYS)) return false;
+			continue;
+		}
 		uint32_t flags = flags_now(spec, argc, argv);
 		for (int64_t arg = first; arg <= last; arg += spec->step) found(context, (unsigned)arg, flags);
 	}

@@ -126,7 +126,7 @@ static inline bool command_arity_fits(const struct command *cmd, unsigned argc) 
 const struct command *command_find_subcommand(const struct command *container, struct slice name);
 
 /* The positions of the key arguments, in the order of the key specs. Calls `found` for each. False when the arguments
- * do not fit the specs (a numkeys that is no number, or larger than what follows); some keys may have been found by
+ * do not fit the specs (a numkeys that is no number, 0 where there must be keys, or larger than what follows); some keys may have been found by
  * then. Keys of NOT_KEY specs are left out; `spec_flags` are those that hold for these arguments, never
  * KEY_VARIABLE_FLAGS. */
 typedef void command_key_fn(void *context, unsigned arg, uint32_t spec_flags);

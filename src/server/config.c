@@ -131,7 +131,8 @@ static bool apply(struct change_set *set, struct buffer *error) {
 	}
 	exchange(set);
 	if (call_hooks(set, set->count, &refused_at, reason)) return true;
-	log_warning("Failed applying new configuration. Possibly related to new %s setting. Restoring previous settings.",
+	log_warning(
+		"Failed applying new configuration. Possibly related to new %s setting. Restoring previous settings.",
 		set->changes[refused_at].setting->name);
 	fail(error, set->changes[refused_at].name, reason);
 	exchange(set);

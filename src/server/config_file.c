@@ -21,7 +21,7 @@ struct reader {
 	const struct command_table *commands; /* NULL: do not look at what lines say of commands and users */
 	struct renames renames;               /* what the lines so far made of their names */
 	bool seen[SETTING_COUNT];             /* a line set it already, so lists go on */
-	unsigned depth;           /* of includes */
+	unsigned depth;                       /* of includes */
 };
 
 /* Where a line stands, for messages. */
@@ -121,13 +121,15 @@ static bool check_rename(struct reader *r, const struct place *place) {
 	case RENAME_DONE: return true;
 	case RENAME_UNKNOWN:
 		refuse(r, place, "No such command in rename-command");
-		buffer_appendf(r->error, ": there is no command '%s' to rename\n", line->items[0]);
+		buffer_appendf(r->error,
+			": 'rename-command' takes the name of a command and its new name, and '%s' is no command\n",
+			line->items[0]);
 		return false;
 	case RENAME_TAKEN:
 		refuse(r, place, "Target command name already exists");
 		buffer_appendf(r->error,
-			": '%s' is a command already; 'rename-command' takes a new name that is free, or \"\" to do away "
-			"with the command\n",
+			": '%s' is a command already; 'rename-command' takes a new name that is free, or \"\" to "
+			"do away with the command\n",
 			line->items[1]);
 		return false;
 	}

@@ -292,7 +292,8 @@ static void refresh_time(struct worker *w, struct client *c) {
 	if (w->command_ticks >= w->turn_ticks) c->flags |= CLIENT_YIELDED;
 }
 
-static void log_slow_command(struct worker *w, const struct call *call, const char *peer, const char *name, uint64_t ns) {
+static void log_slow_command(
+	struct worker *w, const struct call *call, const char *peer, const char *name, uint64_t ns) {
 	if (call->command->flags & CMD_SKIP_SLOWLOG) return;
 	struct slice shown[SLOWLOG_MAX_ARGS];
 	redact_args(call->command, call->argc < SLOWLOG_MAX_ARGS ? call->argc : SLOWLOG_MAX_ARGS, call->argv, shown);

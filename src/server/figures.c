@@ -63,6 +63,8 @@ static void gather_clients(struct figures *f, const struct server *s) {
 		f->blocked_for_a_time += (int64_t)STAT_READ(w->blocking._heap_count);
 	}
 	f->watched_keys = (int64_t)watch_table_keys(&s->watched);
+	f->blocking_keys = (int64_t)blocking_keys(&s->blocking);
+	f->blocking_keys_wanted_to_end = (int64_t)blocking_keys_wanted_to_end(&s->blocking);
 	for (unsigned i = 0; i < s->worker_count; i++) f->clients += (int64_t)STAT_READ(s->workers[i].client_count);
 	/* What waits in buffers is known to each client's owner alone, and not worth stopping them for. */
 	f->client_bytes = f->clients * (int64_t)mem_size_class(sizeof(struct client));
@@ -132,7 +134,6 @@ static void gather_memory(struct figures *f, struct server *s) {
 	f->bytes_per_key = f->keys > 0 ? above_zero(f->used - f->startup) / f->keys : 0;
 	f->lazyfree_pending = (int64_t)reclaim_pending();
 	f->lazyfree_done = (int64_t)reclaim_done();
-	if (s->engine) s->engine->figures(s, &f->scripting);
 }
 
 static void gather_tracking(struct figures *f, const struct server *s) {
@@ -223,6 +224,7 @@ void figures_gather(struct figures *f, struct server *s, struct view *v, unsigne
 	if (sections & (1u << SECTION_CLIENTS | 1u << SECTION_MEMORY)) gather_clients(f, s);
 	if (sections & (1u << SECTION_KEYSPACE | 1u << SECTION_MEMORY)) gather_store(f, s, v);
 	if (sections & 1u << SECTION_MEMORY) gather_memory(f, s);
+	if (s->engine && sections & (1u << SECTION_MEMORY | 1u << SECTION_STATS)) s->engine->figures(s, &f->scripting);
 	if (sections & (1u << SECTION_STATS | 1u << SECTION_PERSISTENCE)) gather_stats(f, s);
 	if (sections & (1u << SECTION_CLIENTS | 1u << SECTION_STATS)) gather_tracking(f, s);
 	if (sections & 1u << SECTION_CPU) gather_cpu(f, s);

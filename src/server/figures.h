@@ -41,7 +41,7 @@ struct figures {
 
 	/* Clients. */
 	int64_t clients, maxclients, watching_clients, watched_keys, subscribers, tracking_clients, blocked,
-		blocked_for_a_time;
+		blocked_for_a_time, blocking_keys, blocking_keys_wanted_to_end;
 
 	/* Memory, in bytes unless the name says otherwise. */
 	int64_t used, rss, peak, startup, overhead, dataset, client_bytes, table_bytes, index_bytes, entry_bytes;

@@ -44,8 +44,8 @@ const struct figures_metric figures_table[] = {
 	{ "watching_clients", SECTION_CLIENTS, FIGURE_GAUGE, AT(watching_clients) },
 	{ "clients_in_timeout_table", SECTION_CLIENTS, FIGURE_GAUGE, AT(blocked_for_a_time) },
 	{ "total_watched_keys", SECTION_CLIENTS, FIGURE_GAUGE, AT(watched_keys) },
-	{ "total_blocking_keys", SECTION_CLIENTS, FIGURE_FIXED, FIXED("0") },
-	{ "total_blocking_keys_on_nokey", SECTION_CLIENTS, FIGURE_FIXED, FIXED("0") },
+	{ "total_blocking_keys", SECTION_CLIENTS, FIGURE_GAUGE, AT(blocking_keys) },
+	{ "total_blocking_keys_on_nokey", SECTION_CLIENTS, FIGURE_GAUGE, AT(blocking_keys_wanted_to_end) },
 
 	{ "used_memory", SECTION_MEMORY, FIGURE_GAUGE, AT(used) },
 	{ "used_memory_human", SECTION_MEMORY, FIGURE_HUMAN, AT(used) },

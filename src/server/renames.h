@@ -15,7 +15,11 @@ struct renames {
 	unsigned count;
 };
 
-enum rename_result { RENAME_DONE, RENAME_UNKNOWN /* there is no such command */, RENAME_TAKEN /* the new name is one */ };
+enum rename_result {
+	RENAME_DONE,
+	RENAME_UNKNOWN /* there is no such command */,
+	RENAME_TAKEN /* the new name is one */
+};
 
 /* Follows one rename-command line, of two words. Names stay the settings' memory. */
 enum rename_result renames_add(

@@ -84,10 +84,10 @@ enum script_kill script_kill_running(struct server *s, enum script_kind kind) {
 		enum script_kill this = SCRIPT_KILL_DONE;
 		if (!run->notice.since_ms)
 			this = SCRIPT_KILL_NONE;
-		else if (run->notice.kind != kind)
-			this = SCRIPT_KILL_OTHER_KIND;
 		else if (script__has_written(run))
 			this = SCRIPT_KILL_WRITES;
+		else if (run->notice.kind != kind)
+			this = SCRIPT_KILL_OTHER_KIND;
 		if (this == SCRIPT_KILL_DONE) atomic_store_explicit(&run->kill_wish, true, memory_order_relaxed);
 		lock_drop(&run->notice.lock, LOCK_RANK_SERVER, 0);
 		/* Killed is more than writes is more than of the other kind is more than none. */

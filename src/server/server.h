@@ -67,7 +67,7 @@ struct server {
 	int64_t started_ms; /* wall time */
 	int64_t stats_reset_ms;
 	_Atomic uint64_t peak_memory;
-	_Atomic int64_t peak_memory_s; /* when it was seen, since 1970 */
+	_Atomic int64_t peak_memory_s;  /* when it was seen, since 1970 */
 	_Atomic uint64_t denied_logins; /* wrong user or password in AUTH and HELLO; CONFIG RESETSTAT leaves it */
 };
 

@@ -419,7 +419,7 @@ void store__expire(struct view *v, const struct key *key, struct entry *e) {
 	store__before_change(v, key, e);
 	store_remove(v, key, e);
 	STAT_ADD(v->stats->expired_keys, 1);
-	store_committed(v, key, EVENT_EXPIRED, "expired");
+	store_event(v, key, EVENT_EXPIRED, "expired");
 }
 
 struct entry *store__expire_fields(struct view *v, const struct key *key, struct entry *e, size_t limit) {

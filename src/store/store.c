@@ -276,15 +276,19 @@ void store_event(struct view *v, const struct key *key, enum event_class class, 
 	if (hooks && hooks->committed) hooks->committed(v->store->hooks_context, v, key, class, event);
 }
 
-void store_committed(struct view *v, const struct key *key, enum event_class class, const char *event) {
-	STAT_ADD(v->stats->changes, 1);
+void store_committed_many(
+	struct view *v, const struct key *key, enum event_class class, const char *event, uint64_t count) {
+	STAT_ADD(v->stats->changes, count);
 	store_event(v, key, class, event);
+}
+
+void store_committed(struct view *v, const struct key *key, enum event_class class, const char *event) {
+	store_committed_many(v, key, class, event, 1);
 }
 
 void store_overwritten(struct view *v, const struct key *key, enum value_type was) {
 	if (!v->store->policy.tells_overwritten) return;
 	store_event(v, key, EVENT_OVERWRITTEN | EVENT_UNWATCHED, "overwritten");
 	const struct entry *now = store__find_raw(v, key);
-	if (now && entry_type(now) != was)
-		store_event(v, key, EVENT_TYPE_CHANGED | EVENT_UNWATCHED, "type_changed");
+	if (now && entry_type(now) != was) store_event(v, key, EVENT_TYPE_CHANGED | EVENT_UNWATCHED, "type_changed");
 }

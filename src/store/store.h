@@ -212,6 +212,11 @@ enum event_class {
 /* This key changed, by this event ("set", "del", "expire"…). Once per key and event, after the change. */
 void store_committed(struct view *v, const struct key *key, enum event_class class, const char *event);
 
+/* The same for a change of so many elements, each of which counts for itself, as in Redis (SADD, LPOP); 0: the event comes, though
+ * nothing is another (LTRIM). */
+void store_committed_many(
+	struct view *v, const struct key *key, enum event_class class, const char *event, uint64_t count);
+
 /* What goes with a change and is not counted as one of its own. */
 void store_event(struct view *v, const struct key *key, enum event_class class, const char *event);
 

@@ -201,8 +201,8 @@ int64_t stream_group_read(const struct stream_group *g); /* or STREAM_READ_UNKNO
 size_t stream_group_pending(const struct stream_group *g);
 size_t stream_group_consumers(const struct stream_group *g);
 void stream_group_set(struct stream_group *g, struct stream_id last_id, int64_t read);
-/* The last delivered ID becomes `id`, when that is larger, and nothing else changes. */
-void stream_group_raise(struct stream_group *g, struct stream_id id);
+/* The last delivered ID becomes `id`, when that is larger (else false), and nothing else changes. */
+bool stream_group_raise(struct stream_group *g, struct stream_id id);
 /* The group has been given `id`, which comes behind its last one: keeps its number of read entries right where that is
  * possible. */
 void stream_group_delivered(const struct stream *s, struct stream_group *g, struct stream_id id);

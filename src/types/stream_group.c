@@ -139,8 +139,10 @@ void stream_group_set(struct stream_group *g, struct stream_id last_id, int64_t 
 	g->read = read;
 }
 
-void stream_group_raise(struct stream_group *g, struct stream_id id) {
-	if (stream_id_compare(id, g->last_id) > 0) g->last_id = id;
+bool stream_group_raise(struct stream_group *g, struct stream_id id) {
+	if (stream_id_compare(id, g->last_id) <= 0) return false;
+	g->last_id = id;
+	return true;
 }
 
 /* ---- How far a group is behind ----

@@ -114,14 +114,6 @@ def test_first_blocked_first_served(wires, other):
     assert other("EXISTS", "q") == 0 and blocked(other) == 0
 
 
-def test_the_key_that_is_ready_first_counts(wire, other):
-    wait(wire, other, "BLPOP", "a", "b", "c", 0)
-    other.send(request("MULTI") + request("RPUSH", "c", 3) + request("RPUSH", "a", 1) + request("EXEC"))
-    [other.read() for _ in range(4)]
-    assert wire.read() == [b"c", b"3"]
-    assert other("LLEN", "a") == 1
-
-
 def test_the_same_key_twice(wire, other):
     wait(wire, other, "BLPOP", "a", "a", 0)
     other("RPUSH", "a", 1, 2)
@@ -607,3 +599,113 @@ def test_what_the_transaction_tells_comes_before_what_it_serves(wire, other):
         for command in (("PUBLISH", "ch", "m"), ("RPUSH", "k", "e"), ("EXEC",)):
             other(*command)
         assert [wire.read(), wire.read()] == [Push((b"message", b"ch", b"m")), [b"k", b"e"]]
+
+
+# A client that is killed while it waits.
+
+@pytest.mark.parametrize("command", [("BLPOP", "k", 0), ("BLPOP", "j", "k", "l", 0), ("BLMOVE", "k", "d", "LEFT", "LEFT", 0), ("BLMPOP", 0, 1, "k", "LEFT")])
+def test_nothing_is_given_to_who_was_killed(wires, other, command):
+    """The very next command finds the element, also while the victim's worker does not know of its end yet."""
+    for i in range(50):
+        victim = wires()
+        number = victim("CLIENT", "ID")
+        wait(victim, other, *command)
+        assert other.many([("CLIENT", "KILL", "ID", number), ("RPUSH", "k", i), ("LPOP", "k")]) == [1, 1, b"%d" % i]
+        wait_until(lambda: blocked(other) == 0)
+    assert other("EXISTS", "k", "d") == 0
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_killed_in_the_transaction_that_pushes(wires, other, order):
+    victim, heir = wires(), wires()
+    number = victim("CLIENT", "ID")
+    wait(victim, other, "BLPOP", "k", 0)
+    wait(heir, other, "BLPOP", "k", 0)
+    steps = [("CLIENT", "KILL", "ID", number), ("RPUSH", "k", "v")]
+    assert other.many([("MULTI",), *(steps[::-1] if order else steps), ("EXEC",)])[-1] == [1, 1]
+    assert heir.read() == [b"k", b"v"]
+
+
+@pytest.mark.needs("XREADGROUP")
+def test_no_entry_is_pending_with_who_was_killed(wires, other):
+    other("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+    for i in range(1, 20):
+        victim = wires()
+        number = victim("CLIENT", "ID")
+        wait(victim, other, "XREADGROUP", "GROUP", "g", "c", "BLOCK", 0, "STREAMS", "s", ">")
+        assert other.many([("CLIENT", "KILL", "ID", number), ("XADD", "s", i, "f", "v")])[0] == 1
+        wait_until(lambda: blocked(other) == 0)
+        assert other("XPENDING", "s", "g")[0] == 0
+        other("XGROUP", "SETID", "s", "g", "$")
+
+
+# Several keys.
+
+@pytest.mark.since("7.2.0")
+def test_the_key_that_is_named_first(wires, other):
+    """A transaction or a script fills several of the keys: what counts is the order in which the client has named them."""
+    fill = [("RPUSH", "k3", "c"), ("RPUSH", "k1", "a"), ("RPUSH", "k2", "b")]
+    script = "redis.call('RPUSH', 'k3', 'c') redis.call('RPUSH', 'k1', 'a') redis.call('RPUSH', 'k2', 'b')"
+    for how in ([("MULTI",), *fill, ("EXEC",)], [("EVAL", script, 3, "k1", "k2", "k3")], [("EVAL", script, 0)]):
+        first, second, third = wires(), wires(), wires()
+        wait(first, other, "BLPOP", "k0", "k1", "k2", "k3", 0)
+        wait(second, other, "BRPOP", "k2", "k1", "k3", "k2", 0)
+        wait(third, other, "BLPOP", "k1", "k3", 0)
+        other.many(how)
+        assert [c.read() for c in (first, second, third)] == [[b"k1", b"a"], [b"k2", b"b"], [b"k3", b"c"]]
+    low, high = wires(), wires()
+    wait(low, other, "BZPOPMIN", "z1", "z2", 0)
+    wait(high, other, "BZMPOP", 0, 2, "z2", "z1", "MAX")
+    other.many([("MULTI",), ("ZADD", "z2", 1, "b"), ("ZADD", "z1", 1, "a"), ("EXEC",)])
+    assert (low.read()[1], high.read()[0]) == (b"a", b"z2")
+
+
+@pytest.mark.since("7.2.0")
+@pytest.mark.parametrize("read", [("XREAD",), ("XREADGROUP", "GROUP", "g", "c")])
+def test_all_streams_that_a_transaction_fills(wire, other, read, protocol):
+    """Whoever waits for several reads them all, in its own order; those that got nothing are left out."""
+    for i in range(1, 5):
+        other("XGROUP", "CREATE", f"s{i}", "g", "$", "MKSTREAM")
+    sign = "$" if read == ("XREAD",) else ">"
+    for count, entries in ((10, [2, 1]), (1, [1, 1])):
+        wait(wire, other, *read, "COUNT", count, "BLOCK", 0, "STREAMS", "s1", "s2", "s3", "s4", *[sign] * 4)
+        other.many([("MULTI",), ("XADD", "s4", "*", "f", "v"), ("XADD", "s2", "*", "f", "v"), ("XADD", "s2", "*", "f", "v"), ("EXEC",)])
+        reply = wire.read()
+        pairs = reply.pairs if protocol == 3 else reply
+        assert [(name, len(got)) for name, got in pairs] == list(zip((b"s2", b"s4"), entries))
+
+
+@pytest.mark.since("7.2.0")
+def test_keys_that_are_waited_for_are_counted(wires, other):
+    def counts():
+        lines = dict(line.split(":") for line in other("INFO", "clients").decode().split("\r\n") if ":" in line)
+        return int(lines["total_blocking_keys"]), int(lines["total_blocking_keys_on_nokey"])
+    one, two, three, four = (wires() for _ in range(4))
+    other("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+    wait(one, other, "BLPOP", "a", "b", "a", 0)
+    assert counts() == (2, 0)
+    wait(two, other, "BRPOP", "b", "c", 0)
+    wait(three, other, "XREAD", "BLOCK", 0, "STREAMS", "s", "$")
+    assert counts() == (4, 0)
+    wait(four, other, "XREADGROUP", "GROUP", "g", "c", "BLOCK", 0, "STREAMS", "s", ">")
+    assert counts() == (4, 1)
+    other("RPUSH", "b", "1")
+    assert one.read() == [b"b", b"1"]
+    wait_until(lambda: counts() == (3, 1))
+    other("DEL", "s")
+    assert isinstance(four.read(), Error)
+    wait_until(lambda: counts() == (3, 0))
+
+
+@pytest.mark.parametrize("text", ["-0.0009", "-0.0001", "-1e-300"])
+def test_less_than_a_millisecond_below_zero_is_none(wire, other, text):
+    wait(wire, other, "BLPOP", "k", text)
+    other("RPUSH", "k", "v")
+    assert wire.read() == [b"k", b"v"]
+    assert wire("BLPOP", "k", "-0.002") == Error(b"ERR timeout is negative")
+
+
+@pytest.mark.since("7.2.0")
+def test_time_outs_beyond_the_clock(wire):
+    for command in (("WAIT", 0), ("WAITAOF", 0, 0)):
+        assert wire(*command, 2 ** 63 - 1) == Error(b"ERR timeout is out of range")

@@ -13,7 +13,7 @@ from tests.system.rawsock import Error, Raw, Simple, Verbatim, dial, encode  # n
 FIELDS_70 = ("id addr laddr fd name age idle flags db sub psub ssub multi qbuf qbuf-free argv-mem multi-mem rbs rbp "
              "obl oll omem tot-mem events cmd user redir resp").split()
 FIELDS_8 = ("id addr laddr fd name age idle flags db sub psub ssub multi watch qbuf qbuf-free argv-mem multi-mem rbs rbp "
-            "obl oll omem tot-mem events cmd user redir resp lib-name lib-ver").split()
+            "obl oll omem tot-mem events cmd user redir resp lib-name lib-ver io-thread tot-net-in tot-net-out tot-cmds").split()
 
 
 def parse(line):
@@ -69,7 +69,9 @@ def test_setinfo(dial):
     assert c.cmd("CLIENT", "SETINFO", "lib-name", "a b") == (
         b"ERR lib-name cannot contain spaces, newlines or special characters.")
     assert c.cmd("CLIENT", "SETINFO", "LIB-VER", "a\nb") == (
-        b"ERR lib-ver cannot contain spaces, newlines or special characters.")
+        b"ERR LIB-VER cannot contain spaces, newlines or special characters.")
+    assert c.cmd("CLIENT", "SETINFO", "Lib-Name", " ") == (
+        b"ERR Lib-Name cannot contain spaces, newlines or special characters.")
     assert c.cmd("CLIENT", "SETINFO", "foo", "bar") == b"ERR Unrecognized option 'foo'"
     assert c.cmd("CLIENT", "SETINFO", "lib-name") == b"ERR wrong number of arguments for 'client|setinfo' command"
     assert c.cmd("CLIENT", "SETINFO", "lib-name", "a", "lib-ver", "b") == (
@@ -123,6 +125,26 @@ def test_list_shows_everyone(dial):
         assert [rows[f"c{i}"]["addr"] for i in range(20)] == [other.addr for other in clients]
 
 
+@pytest.mark.parametrize("command, shown", [
+    (("GET",), "get"), (("CLIENT", "SETNAME"), "client|setname"), (("CLIENT",), "client"), (("nosuch",), "NULL"), (("CLIENT", "nosuch"), "NULL"),
+    (("GET", "k"), "get"),
+])
+@pytest.mark.parametrize("queueing", [False, True])
+def test_list_shows_a_refused_command(dial, command, shown, queueing):
+    a, b = dial(), dial()
+    ident = b.cmd("CLIENT", "ID")
+    b.cmd("MULTI" if queueing else "PING")
+    b.cmd(*command)
+    assert parse(a.cmd("CLIENT", "LIST", "ID", ident))["cmd"] == shown
+
+
+@pytest.mark.tarn_only
+@pytest.mark.workers(4)
+def test_io_thread_is_the_worker(dial):
+    clients = [dial() for _ in range(16)]
+    assert {me(c)["io-thread"] for c in clients} == {"0", "1", "2", "3"}
+
+
 def test_list_shows_the_last_command_and_the_protocol(dial):
     a, b = dial(), dial(protocol=3)
     b.cmd("CLIENT", "SETNAME", "other")
@@ -155,6 +177,9 @@ def test_list_by_id(dial):
     assert a.cmd("CLIENT", "LIST", "ID", 999999999) == b""
     assert a.cmd("CLIENT", "LIST", "ID") == b"ERR syntax error"
     assert a.cmd("CLIENT", "LIST", "ID", "x") == b"ERR Invalid client ID"
+    assert a.cmd("CLIENT", "LIST", "ID", "0", "x") == b"ERR Invalid client ID"
+    for nobody in (("0",), ("-1",), ("-9223372036854775808",), ("0", "-1", "0")):
+        assert a.cmd("CLIENT", "LIST", "ID", *nobody) == b""
 
 
 def test_list_by_type(dial):
@@ -426,6 +451,12 @@ def test_pause_keeps_keys_that_expire(dial):
 ])
 def test_pause_errors(dial, args, text):
     assert dial().cmd("CLIENT", "PAUSE", *args) == text
+
+
+@pytest.mark.parametrize("args", [("PAUSE", "0", "WRITE", "x"), ("pause", "x", "y", "z"), ("UNBLOCK", "9", "TIMEOUT", "x"), ("unBlock", "x", "y", "z")])
+def test_too_many_arguments(dial, args):
+    assert dial().cmd("CLIENT", *args) == (
+        f"ERR unknown subcommand or wrong number of arguments for '{args[0]}'. Try CLIENT HELP.".encode())
 
 
 def test_unpause_without_pause(dial):

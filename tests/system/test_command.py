@@ -289,7 +289,20 @@ def test_getkeys_of_newer_commands(dial, command, keys):
     assert dial().cmd("COMMAND", "GETKEYS", *command.split()) == [k.encode() for k in keys.split()]
 
 
+@pytest.mark.parametrize("arguments", ["x 0", "x 0 arg", "x -1", "x a", "x 2 k"])
+@pytest.mark.parametrize("command", ["eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro"])
+@pytest.mark.parametrize("subcommand", ["GETKEYS", "GETKEYSANDFLAGS"])
+def test_a_script_may_have_no_keys(dial, subcommand, command, arguments):
+    assert dial().cmd("COMMAND", subcommand, command, *arguments.split()) == []
+
+
 @pytest.mark.parametrize("command, text", [
+    ("spublish a b", "ERR The command has no key arguments"),
+    ("ssubscribe a", "ERR The command has no key arguments"),
+    ("sunsubscribe a", "ERR The command has no key arguments"),
+    ("zunionstore d 0 a", "ERR Invalid arguments specified for command"),
+    ("sintercard 0 a", "ERR Invalid arguments specified for command"),
+    ("lmpop 0 left left", "ERR Invalid arguments specified for command"),
     ("ping x", "ERR The command has no key arguments"),
     ("config get x", "ERR The command has no key arguments"),
     ("client id", "ERR The command has no key arguments"),

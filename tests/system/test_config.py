@@ -1,6 +1,7 @@
 """CONFIG GET, SET, REWRITE, RESETSTAT: every known name, all-or-nothing, and files that stay what their owner wrote.
 """
 import re
+import socket
 
 import pytest
 
@@ -132,6 +133,14 @@ INTEGER = b"argument couldn't be parsed into an integer"
 LOGLEVELS = b"argument(s) must be one of the following: debug, verbose, notice, warning"
 
 
+SINCE_8 = pytest.mark.since("8.2.0")
+NOT_NEGATIVE = b"argument must be greater or equal to 0"
+
+
+def newer(*row):
+    return pytest.param(*row, marks=SINCE_8)
+
+
 @pytest.mark.parametrize("name, value, text", [
     ("maxmemory", "1.5gb", b"argument must be a memory value"),
     ("maxmemory", "10zz", b"argument must be a memory value"),
@@ -154,6 +163,30 @@ LOGLEVELS = b"argument(s) must be one of the following: debug, verbose, notice, 
     ("save", "100", b"Invalid save parameters"),
     ("save", "0 1", b"Invalid save parameters"),
     ("oom-score-adj-values", "1", b"wrong number of arguments"),
+    ("latency-monitor-threshold", "-1", b"argument must be between 0 and 9223372036854775807 inclusive"),
+    ("hash-max-listpack-entries", "9223372036854775808", INTEGER),
+    ("hash-max-listpack-value", "-1", b"argument must be a memory value"),
+    ("repl-backlog-size", "0", b"argument must be between 1 and 9223372036854775807 inclusive"),
+    ("repl-backlog-size", "9223372036854775808", b"argument must be between 1 and 9223372036854775807 inclusive"),
+    ("repl-backlog-size", "99999999999999999999", b"argument must be between 1 and 9223372036854775807 inclusive"),
+    ("auto-aof-rewrite-min-size", "18446744073709551616", b"argument must be between 0 and 9223372036854775807 inclusive"),
+    ("maxmemory-clients", "101%", b"percentage argument must be less or equal to 100"),
+    newer("maxmemory-samples", "0", b"argument must be between 1 and 64 inclusive"),
+    newer("maxmemory-samples", "65", b"argument must be between 1 and 64 inclusive"),
+    *[newer(name, value, NOT_NEGATIVE) for name, value in (
+        ("maxclients", "-1"), ("max-new-connections-per-cycle", "-1"), ("max-new-tls-connections-per-cycle", "-1"),
+        ("tracking-table-max-keys", "-1"), ("hash-max-listpack-entries", "-1"), ("hash-max-ziplist-entries", "-2"),
+        ("set-max-intset-entries", "-1"), ("set-max-listpack-entries", "-1"), ("set-max-listpack-value", "-1"),
+        ("zset-max-listpack-entries", "-1"), ("zset-max-listpack-value", "9223372036854775808"),
+        ("client-query-buffer-limit", "99999999999999999999"), ("hll-sparse-max-bytes", "18446744073709551615"),
+        ("maxmemory", "9223372036854775808"), ("maxmemory", "99999999999999999999"))],
+    newer("set-max-listpack-value", "1kb", INTEGER),
+    newer("set-max-listpack-value", "", INTEGER),
+    newer("max-new-connections-per-cycle", "1001", b"argument must be between 1 and 1000 inclusive"),
+    newer("locale-collate", "abc", b"Invalid locale name"),
+    newer("locale-collate", "../C", b"Invalid locale name"),
+    newer("cluster-announce-human-nodename", "50%", b"Announced human node name contained invalid character"),
+    newer("cluster-announce-human-nodename", "a;b", b"Announced human node name contained invalid character"),
 ])
 def test_bad_values(dial, name, value, text):
     c = dial()
@@ -182,6 +215,11 @@ def test_bad_event_classes(dial):
     ("client-query-buffer-limit", "2mb", "2097152"),
     ("latency-tracking-info-percentiles", "50 75.5", "50 75.5"),
     ("list-max-listpack-size", "-3", "-3"),
+    ("hash-max-listpack-value", "", "0"), ("hash-max-listpack-entries", "9223372036854775807", "9223372036854775807"),
+    ("maxmemory", "9223372036854775807", "9223372036854775807"),
+    newer("maxmemory-samples", "64", "64"), newer("set-max-listpack-value", "65", "65"),
+    newer("cluster-announce-human-nodename", "a b", "a b"), newer("cluster-announce-human-nodename", "", ""),
+    newer("locale-collate", "POSIX", "POSIX"), newer("locale-collate", "C", "C"),
 ])
 def test_values_come_back_in_their_normal_form(dial, name, value, said, reference):
     c = dial()
@@ -194,6 +232,48 @@ def test_values_come_back_in_their_normal_form(dial, name, value, said, referenc
 
 
 # SET, several
+
+@pytest.mark.tarn_only
+@pytest.mark.parametrize("name", ["maxmemory", "maxmemory-clients", "repl-backlog-size"])
+@pytest.mark.parametrize("value", ["kb", "20000000000gb", "18446744073709551615kb"])
+def test_no_size_wraps_around(dial, name, value):
+    c = dial()
+    before = get(c, name)
+    assert b"argument must be a memory" in put(c, name, value)
+    assert get(c, name) == before
+
+
+def test_as_many_clients_as_there_can_be_files(own_server, workers):
+    server = own_server({"threads": workers})
+    with Raw(server.port) as c:
+        before = get(c, "maxclients")
+        refusal = put(c, "maxclients", 10_000_000)
+        assert refusal.startswith(SET_FAILED % (
+            b"maxclients", b"The operating system is not able to handle the specified number of clients, try with "))
+        possible = int(refusal.split()[-1])
+        assert get(c, "maxclients") == before
+        assert put(c, "maxclients", possible + 1).endswith(b"try with %d" % possible)
+        assert put(c, "maxclients", possible) == b"OK"
+    if not server.reference:
+        assert "has been reduced" not in server.log()
+
+
+def test_a_port_that_is_taken_changes_nothing(own_server, workers):
+    server = own_server({"threads": workers})
+    with socket.socket() as taken, Raw(server.port) as c:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert put(c, "port", port) == SET_FAILED % (b"port", b"Unable to listen on this port. Check server logs.")
+        server.wait_log(f"Could not create server TCP listening socket 127.0.0.1:{port}: bind: Address already in use")
+        if not server.reference or b"redis_version:7.0" in c.cmd("INFO", "server"):
+            server.wait_log("Failed applying new configuration. Possibly related to new port setting. "
+                            "Restoring previous settings.")
+        assert get(c, "port") == {"port": str(server.port)}
+    with Raw(server.port) as again:
+        assert again.cmd("PING") == b"PONG"
+    assert "abort" not in server.log(), "it goes on, and must not say otherwise"
+
 
 def test_set_several(dial, settings):
     settings(timeout=0, maxmemory=0, hz=10)

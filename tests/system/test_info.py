@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.system.harness import wait_until
-from tests.system.rawsock import Verbatim, dial, encode  # noqa: F401
+from tests.system.rawsock import Error, Raw, Verbatim, dial, encode  # noqa: F401
 
 # The names of Redis 7.0, section by section, in which everything that parses INFO believes.
 FIELDS = {
@@ -57,7 +57,11 @@ FIELDS = {
 NEWER_FIELDS = {
     "server": "tarn_version",
     "clients": "pubsub_clients watching_clients total_blocking_keys",
-    "stats": "client_query_buffer_limit_disconnections client_output_buffer_limit_disconnections",
+    "memory": """used_memory_peak_time allocator_muzzy mem_replica_full_sync_buffer
+        mem_overhead_db_hashtable_rehashing""",
+    "stats": """client_query_buffer_limit_disconnections client_output_buffer_limit_disconnections evicted_scripts
+        acl_access_denied_auth acl_access_denied_cmd acl_access_denied_key acl_access_denied_channel
+        io_threaded_total_prefetch_batches io_threaded_total_prefetch_entries""",
 }
 
 NUMBERS = re.compile(r"-?\d+(\.\d+)?%?")
@@ -259,6 +263,85 @@ def test_hits_and_misses(dial):
     assert (fields["keyspace_hits"], fields["keyspace_misses"]) == ("3", "4")
 
 
+def test_object_counts_as_a_look(dial):
+    c = dial()
+    c.cmd("SET", "k", "v")
+    c.cmd("CONFIG", "RESETSTAT")
+    for word in ("ENCODING", "REFCOUNT", "IDLETIME", "FREQ"):
+        c.cmd("OBJECT", word, "k")
+        c.cmd("OBJECT", word, "none")
+    fields = one(c, "stats")
+    assert (fields["keyspace_hits"], fields["keyspace_misses"]) == ("4", "4")
+
+
+# Commands of one line each, in one session, and as how many changes each counts.
+CHANGES = """
+SET k v=1|SET k v EX 100=1|SET k v PX 100000 GET=1|SET k v NX=0|SETEX k 100 v=1|PSETEX k 100000 v=1|GETEX k PERSIST=1|GETEX k PERSIST=0
+MSET a 1 b 2 c 3=3|MSETNX a 1 d 1=0|DEL a b none=2|APPEND k x=1|SETRANGE k 0 y=1|INCR n=1|INCRBYFLOAT n 0=1|EXPIRE k 100=1|PERSIST k=1|PERSIST k=0
+SETBIT b 7 1=1|SETBIT b 7 1=0|BITFIELD b SET u8 0 1 SET u8 8 0 INCRBY u8 16 1=3|BITFIELD b SET u8 0 2 SET u8 0 3=2|BITFIELD b SET u8 0 0 SET u8 40 0=2
+BITFIELD bf OVERFLOW FAIL INCRBY u8 0 -1=0|RENAME k l=1|RENAMENX l m=1|COPY m k=1|MOVE m 9=1|EXPIRE k -1=1
+SADD s a b c=3|SADD s a d=1|SADD s a=0|SREM s a b zz=2|SMOVE s t c=2|SREM s d=1|SADD s 1 2 3 4=4|SPOP s=1|SPOP s 2=2|SPOP s 9=1|SADD s a b=2|SUNIONSTORE u s t=1
+SDIFFSTORE u none none=1|SDIFFSTORE u none none=0
+HSET h a 1 b 2 c 3=3|HSET h a 1=1|HDEL h a zz=1|HDEL h b c=2|HMSET h a 1 b 2=2|HSETNX h a 1=0|HINCRBY h n 1=1
+RPUSH l a b c d e f=6|LPUSHX l x y=2|LPUSHX none x=0|LREM l 0 x=1|LINSERT l BEFORE a b=1|LSET l 0 q=1|LTRIM l 0 -1=0|LTRIM l 1 -1=1|LPOP l=1|LPOP l 2=2|LPOP l 0=0
+LMOVE l l LEFT RIGHT=1|LMOVE l l LEFT LEFT=1|LMOVE l q LEFT RIGHT=1|RPOPLPUSH q q2=1|BLMOVE q2 q LEFT LEFT 0=1|BRPOPLPUSH q q2 0=1|BLPOP q2 0=1|RPOP l 9=3
+RPUSH l a b c=3|LMPOP 2 none l LEFT COUNT 9=3|RPUSH l 3 1 2=3|SORT l STORE sd=3|SORT none STORE sd=1|LTRIM l 5 6=3
+ZADD z 1 a 2 b 3 c=3|ZADD z 1 a 5 b 6 d=2|ZADD z NX 1 a=0|ZINCRBY z 1 a=1|ZREM z a zz=1|ZPOPMIN z=1|ZPOPMAX z 9=2|ZADD z 1 a 2 b 3 c 4 d=4|ZREMRANGEBYRANK z 0 1=2
+ZREMRANGEBYSCORE z -inf +inf=2|ZADD z 0 a 0 b 0 c=3|ZREMRANGEBYLEX z [a [b=2|ZMPOP 1 z MIN COUNT 5=1|ZADD z 1 a 2 b=2|BZPOPMIN z 0=1|BZMPOP 0 1 z MAX COUNT 5=1
+ZADD z 1 a 2 b=2|ZUNIONSTORE y 1 z=1|ZDIFFSTORE y 2 z z=1|GEOADD g 13 38 a 15 37 b=2|GEOADD g 13 38 a=0|GEOSEARCHSTORE gd g FROMMEMBER a BYRADIUS 500 km=2
+PFADD p a b c=4|PFADD p a=0|PFADD p=0|PFADD p2=1|PFMERGE p2 p=1
+XADD x 1-1 f v=1|XADD x 1-2 f v=1|XADD x 1-3 f v=1|XADD x MAXLEN 3 1-4 f v=1|XADD x 1-5 f v=1|XGROUP CREATE x g 0=1|XREADGROUP GROUP g c STREAMS x >=2
+XACK x g 1-2 1-3=2|XCLAIM x g c 0 1-4 1-5=2|XCLAIM x g c 0 1-4 LASTID 9-9=1|XCLAIM x g c 99999999 1-4 LASTID 10-1=1|XAUTOCLAIM x g d 0 0=3|XDEL x 1-2 1-3 9-9=2
+XTRIM x MAXLEN 0=2|XSETID x 10-1=1|XGROUP DELCONSUMER x g c=1|XGROUP DESTROY x g=1|XGROUP DESTROY x g=0
+FLUSHDB=all|FUNCTION FLUSH=1|PUBLISH c m=0|SCRIPT FLUSH=0|SWAPDB 0 1=1
+"""
+# Of what came behind 7.0, and where that counted otherwise.
+CHANGES_8 = """
+HSET h a 1 b 2 c 3=3|HEXPIRE h 100 FIELDS 2 a zz=1|HEXPIRE h 100 FIELDS 2 a b=2|HPERSIST h FIELDS 3 a b c=1|HGETEX h EX 100 FIELDS 2 a b=2|HGETEX h PERSIST FIELDS 2 a b=2
+HGETDEL h FIELDS 2 a zz=1|HSETEX h EX 100 FIELDS 2 x 1 y 2=2|HSETEX h PXAT 1 FIELDS 2 x 1 v 2=2|HPEXPIRE h 0 FIELDS 2 b c=2
+XADD x 1-1 f v=1|XADD x 1-2 f v=1|XADD x 1-3 f v=1|XADD x 1-4 f v=1|XGROUP CREATE x g 0=1|XREADGROUP GROUP g c STREAMS x 0=1|XREADGROUP GROUP g c STREAMS x >=1
+XREADGROUP GROUP g c STREAMS x 0=0|XREADGROUP GROUP g d STREAMS x >=1|XDELEX x IDS 2 1-1 1-2=2|XACKDEL x g IDS 2 1-3 1-4=2
+"""
+
+
+@pytest.mark.parametrize("session", [CHANGES, pytest.param(CHANGES_8, marks=pytest.mark.since("8.2.0"))], ids=["7", "8"])
+def test_changes_are_counted(dial, session):
+    c, looker = dial(), dial()
+
+    def changes():
+        return int(one(looker, "persistence")["rdb_changes_since_last_save"])
+    counted, expected = [], []
+    for step in session.strip().replace("\n", "|").split("|"):
+        command, _, count = step.rpartition("=")
+        want = c.cmd("DBSIZE") if count == "all" else int(count)
+        before = changes()
+        reply = c.cmd(*command.split())
+        assert not isinstance(reply, Error), (command, reply)
+        counted.append((command, changes() - before))
+        expected.append((command, want))
+    assert counted == expected
+
+
+def test_changes_of_scripts_and_of_ends_are_counted(dial):
+    c = dial()
+
+    def changes():
+        return int(one(c, "persistence")["rdb_changes_since_last_save"])
+    before = changes()
+    c.cmd("EVAL", "redis.call('set', 'k', 1, 'EX', 100) return redis.call('sadd', 's', 1, 2)", 0)
+    assert changes() == before + 3
+    c.cmd("SET", "e", "v", "PX", 1)
+    wait_until(lambda: c.cmd("EXISTS", "e") == 0)
+    assert changes() == before + 4, "its end is no change"
+    c.cmd("FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function() end)")
+    payload = c.cmd("FUNCTION", "DUMP")
+    assert changes() == before + 5
+    c.cmd("FUNCTION", "DELETE", "lib")
+    c.cmd("FUNCTION", "RESTORE", payload)
+    c.cmd("FUNCTION", "FLUSH")
+    assert changes() == before + 8
+
+
 def test_expired_keys_are_counted(dial):
     c = dial()
     c.cmd("CONFIG", "RESETSTAT")
@@ -280,6 +363,46 @@ def test_memory_follows_the_data(server, dial):
         assert 9_900_000 < grown < 16_000_000
         assert int(fields["used_memory_dataset"]) > 9_900_000
         wait_until(lambda: int(one(c, "memory")["used_memory"]) - before < 1_000_000)
+
+
+@pytest.mark.since("8.2.0")
+def test_the_time_of_the_peak(own_server, workers):
+    with Raw(own_server({"threads": workers}).port) as c:
+        assert abs(int(one(c, "memory")["used_memory_peak_time"]) - time.time()) < 60
+        before = int(time.time())
+        c.cmd("SET", "k", b"x" * 40_000_000)
+        wait_until(lambda: int(one(c, "memory")["used_memory_peak"]) > 40_000_000)
+        after = time.time()
+        assert before <= int(one(c, "memory")["used_memory_peak_time"]) <= after
+        c.cmd("DEL", "k")
+        wait_until(lambda: int(one(c, "memory")["used_memory"]) < 40_000_000)
+        assert int(one(c, "memory")["used_memory_peak_time"]) <= after, "less memory is no peak"
+
+
+@pytest.mark.since("8.2.0")
+def test_denied_logins_are_counted(own_server, workers):
+    server = own_server({"threads": workers, "requirepass": "right"})
+    with Raw(server.port) as c:
+        def denied():
+            fields = one(c, "stats")
+            return [int(fields[f"acl_access_denied_{what}"]) for what in ("auth", "cmd", "key", "channel")]
+        assert c.cmd("PING").startswith(b"NOAUTH")
+        assert c.cmd("AUTH", "wrong").startswith(b"WRONGPASS")
+        assert c.cmd("HELLO", "2", "AUTH", "nobody", "right").startswith(b"WRONGPASS")
+        assert c.cmd("AUTH", "right") == b"OK"
+        assert denied() == [2, 0, 0, 0]
+        with Raw(server.port) as other:
+            assert other.cmd("AUTH", "default", "wrong").startswith(b"WRONGPASS")
+        c.cmd("CONFIG", "RESETSTAT")
+        assert denied() == [3, 0, 0, 0], "CONFIG RESETSTAT leaves them"
+
+
+@pytest.mark.since("8.2.0")
+def test_evicted_scripts_stand_in_stats_alone(own_server, workers):
+    with Raw(own_server({"threads": workers}).port) as c:
+        for i in range(520):
+            c.cmd("EVAL", f"return {i}", 0)
+        assert int(one(c, "stats")["evicted_scripts"]) == 20
 
 
 def test_human_figures(dial, settings):

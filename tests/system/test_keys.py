@@ -471,6 +471,17 @@ def test_object_freq_counts(c, settings):
     assert c("OBJECT", "FREQ", "k") == after  # looking does not count
 
 
+@pytest.mark.parametrize("command", [
+    ("GETEX", "k"), ("GETEX", "k", "EX", "100"), ("GETEX", "k", "PERSIST"), ("GETEX", "k", "PXAT", "99999999999999"), ("GET", "k"), ("PFCOUNT", "h"),
+])
+def test_reading_and_changing_at_once_is_one_access(c, settings, command):
+    settings(maxmemory_policy="allkeys-lfu", lfu_log_factor=0, lfu_decay_time=0)
+    c.all([("SET", "k", "v", "EX", "1000"), ("PFADD", "h", "a")])
+    before = c("OBJECT", "FREQ", command[1])
+    c(*command)
+    assert c("OBJECT", "FREQ", command[1]) == before + 1
+
+
 def test_object_idletime_is_not_changed_by_looking(c, server):
     c("SET", "k", "v")
     c("SET", "l", "v")

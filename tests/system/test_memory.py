@@ -10,6 +10,8 @@ STATS = """peak.allocated total.allocated startup.allocated replication.backlog 
     peak.percentage allocator.allocated allocator.active allocator.resident allocator-fragmentation.ratio
     allocator-fragmentation.bytes allocator-rss.ratio allocator-rss.bytes rss-overhead.ratio rss-overhead.bytes
     fragmentation fragmentation.bytes""".split()
+NEWER_STATS = """replica.fullsync.buffer script.VMs overhead.db.hashtable.lut overhead.db.hashtable.rehashing
+    db.dict.rehashing.count allocator.muzzy""".split()
 
 
 def test_usage(dial):
@@ -67,6 +69,21 @@ def test_stats(dial, version):
         assert float(fields[name]) >= 0
     db = fields["db.4"] if version == 3 else list(zip(fields["db.4"][::2], fields["db.4"][1::2]))
     assert {b"overhead.hashtable.main", b"overhead.hashtable.expires"} <= {name for name, _ in db}
+
+
+@pytest.mark.since("8.2.0")
+def test_newer_stats(dial):
+    c = dial()
+
+    def stats():
+        reply = c.cmd("MEMORY", "STATS")
+        return {name.decode(): value for name, value in zip(reply[::2], reply[1::2])}
+    c.send_and_collect(b"".join(encode("SET", f"k{i}", "v") for i in range(1000)), 1000)
+    c.cmd("EVAL", "return 1", 0)
+    fields = stats()
+    assert not [name for name in NEWER_STATS if name not in fields]
+    assert fields["script.VMs"] > 1000
+    assert fields["overhead.db.hashtable.lut"] > 1000
 
 
 def test_stats_follow_the_data(server, dial):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.system.harness import wait_until
-from tests.system.rawsock import Raw, Simple, dial, encode  # noqa: F401
+from tests.system.rawsock import Error, Raw, Simple, dial, encode  # noqa: F401
 
 LINE = re.compile(rb'(\d+\.\d{6}) \[(\d+) (\S+)\]((?: "(?:[^"\\]|\\.)*")+)$', re.S)
 
@@ -81,6 +81,51 @@ def test_administration_is_not_shown(dial):
     assert [line[3] for line in commands_until(m, b"mark")] == [[b"CLIENT", b"SETNAME", b"shown"]]
 
 
+def test_scripts_are_shown_and_what_they_call_behind_them(dial):
+    m, c = monitor_of(dial), dial()
+    script, library = "return redis.call('get', 'k')", (
+        "#!lua name=lib\nredis.register_function{function_name='f', callback=function() return redis.call('ping') end, flags={'no-writes'}}")
+    sha = c.cmd("SCRIPT", "LOAD", script)
+    c.cmd("FUNCTION", "LOAD", "REPLACE", library)
+    c.cmd("PING", "begin")
+    commands_until(m, b"begin")
+    ran = [("eVaL", script, "0"), ("EVAL_RO", script, "0"), ("EVALSHA", sha, "0"), ("EVALSHA_RO", sha, "0"), ("FCALL", "f", "0"),
+           ("FCALL_RO", "f", "0")]
+    for command in ran:
+        c.cmd(*command)
+    failed = [("EVALSHA", "f" * 40, "0"), ("FCALL", "nosuch", "0"), ("EVAL", "no lua", "0"), ("EVAL", script, "x")]
+    for command in failed:
+        assert isinstance(c.cmd(*command), Error)
+    c.cmd("EVAL", script)  # is refused
+    c.cmd("FUNCTION", "DELETE", "lib")
+    c.cmd("PING", "mark")
+    lines = [(who == b"lua", args) for _, _, who, args in commands_until(m, b"mark")]
+    expected = []
+    for command in ran:
+        expected.append((False, [arg if isinstance(arg, bytes) else arg.encode() for arg in command]))
+        expected.append((True, [b"ping"] if "FCALL" in command[0] else [b"get", b"k"]))
+    expected += [(False, [arg.encode() for arg in command]) for command in failed]
+    assert lines[:-1] == expected and lines[-1][1][:2] == [b"FUNCTION", b"DELETE"]
+
+
+def test_scripts_of_a_transaction_are_shown_when_they_run(dial):
+    m, c = monitor_of(dial), dial()
+    for command in (("MULTI",), ("EVAL", "return redis.call('ping')", "0"), ("SET", "k", "v"), ("EXEC",), ("PING", "mark")):
+        c.cmd(*command)
+    assert [(line[2] == b"lua", line[3][0]) for line in commands_until(m, b"mark")] == [
+        (False, b"MULTI"), (False, b"EVAL"), (True, b"ping"), (False, b"SET"), (False, b"EXEC")]
+
+
+def test_the_database_is_the_one_that_the_command_leaves(dial):
+    m, c = monitor_of(dial), dial()
+    for command in (("SELECT", 3), ("SELECT", 99), ("SELECT", "x"), ("PING",), ("MULTI",), ("SELECT", 4), ("PING",), ("EXEC",),
+                    ("EVAL", "redis.call('select', 5) return redis.call('ping')", "0"), ("PING",), ("RESET",), ("PING", "mark")):
+        c.cmd(*command)
+    assert [(line[1], line[3][0]) for line in commands_until(m, b"mark")] == [
+        (3, b"SELECT"), (3, b"SELECT"), (3, b"SELECT"), (3, b"PING"), (3, b"MULTI"), (4, b"SELECT"), (4, b"PING"), (4, b"EXEC"),
+        (4, b"EVAL"), (5, b"select"), (5, b"ping"), (4, b"PING"), (0, b"RESET")]
+
+
 @pytest.mark.workers(4)
 def test_every_worker_s_commands_are_shown(dial):
     m = monitor_of(dial)
@@ -150,13 +195,18 @@ def test_a_monitor_that_just_goes_away(dial):
     wait_until(lambda: b"flags=O" not in c.cmd("CLIENT", "LIST"))
 
 
-def test_monitor_twice_is_harmless(dial):
+def test_monitor_twice_gets_no_second_answer(dial):
     m = monitor_of(dial)
     m.send_command("MONITOR")
     dial().cmd("PING", "mark")
-    seen = m.read()
-    while not isinstance(seen, Simple) or b'"mark"' not in seen:
-        seen = m.read()
+    assert commands_until(m, b"mark") == []
+
+
+def test_a_monitor_sees_its_own_commands(dial):
+    m = monitor_of(dial)
+    assert m.cmd("PING", "own") == b"own"
+    _, db, who, args = shown(m.read())
+    assert (db, who, args) == (0, m.addr.encode(), [b"PING", b"own"])
 
 
 def test_monitor_in_resp3(dial):

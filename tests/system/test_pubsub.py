@@ -376,3 +376,24 @@ def test_a_thousand_subscribers(server):
     finally:
         for s in sockets:
             s.close()
+
+
+# Where a confirmation is not a reply.
+
+@pytest.mark.parametrize("mute", ["OFF", "SKIP"])
+def test_confirmations_come_also_without_replies(wire, mute, protocol):
+    """CLIENT REPLY is about replies; who has subscribed has to know it."""
+    for word in ("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"):
+        wire.send(request("CLIENT", "REPLY", mute))
+        confirmed = word.lower().encode()
+        assert subscribe(wire, word, "x", "y") == [push(protocol, confirmed, b"x", 1), push(protocol, confirmed, b"y", 2)]
+        word = word.replace("SUB", "UNSUB")
+        confirmed = word.lower().encode()
+        assert subscribe(wire, word, "x", "y") == [push(protocol, confirmed, b"x", 1), push(protocol, confirmed, b"y", 0)]
+        assert wire("CLIENT", "REPLY", "ON") == OK
+
+
+def test_shard_channels_and_transactions(wire):
+    answers = wire.many([("MULTI",), ("SSUBSCRIBE", "c"), ("SUNSUBSCRIBE", "c"), ("SUBSCRIBE", "c"), ("UNSUBSCRIBE", "c"), ("EXEC",)])
+    assert Error(b"ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client") in (answers[-1] if isinstance(answers[-1], list) else answers)
+    assert wire("PUBSUB", "SHARDCHANNELS") == []

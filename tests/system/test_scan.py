@@ -89,6 +89,29 @@ def test_cursor_errors(c, cursor):
     assert c.fails("SCAN", cursor) == CURSOR
 
 
+@pytest.mark.parametrize("cursor", ["+0", "00", "-0", "0" * 200, "+1", "01", "-18446744073709551615", "1\0", "0\0x"])
+@pytest.mark.parametrize("scan", [("SCAN",), ("HSCAN", "h"), ("SSCAN", "s"), ("ZSCAN", "z")])
+def test_cursors_that_are_spelled_otherwise(c, scan, cursor):
+    c.all([("HSET", "h", "1", "1"), ("SADD", "s", "1"), ("ZADD", "z", "1", "1")])
+    plain = "1" if "1" in cursor else "0"
+    assert c(*scan, cursor) == c(*scan, plain)
+
+
+@pytest.mark.since("8.2.0")
+@pytest.mark.parametrize("cursor", [" 1", "\t\n\v\f\r 1", " +1", " 01", " -18446744073709551615"])
+def test_cursors_behind_blanks(c, cursor):
+    c("SADD", "s", "1")
+    assert c("SSCAN", "s", cursor) == c("SSCAN", "s", "1")
+    assert c("SCAN", " -1", "COUNT", "1") == c("SCAN", "18446744073709551615", "COUNT", "1")
+
+
+@pytest.mark.since("8.2.0")
+@pytest.mark.parametrize("cursor", ["-1", "", " ", "+", "-", "--1", "+-1", "- 1", "+ 1", "-18446744073709551616", "-9223372036854775808"])
+@pytest.mark.parametrize("scan", [("SCAN",), ("HSCAN", "h"), ("SSCAN", "missing"), ("ZSCAN", "missing")])
+def test_no_cursors(c, scan, cursor):
+    assert c.fails(*scan, cursor) == CURSOR
+
+
 @pytest.mark.parametrize("cursor", ["1", "42", "12345678901", "9223372036854775807", "9223372036854775808", "18446744073709551615"])
 def test_any_cursor_is_taken(c, cursor):
     """Cursors that never were: no error, no crash, and from there the scan ends."""

@@ -5,6 +5,7 @@ something behind for the next one.
 Figures of time, of what waits for whom and of what is started over stand in test_script_load.py.
 """
 import hashlib
+import re
 import threading
 
 import pytest
@@ -198,9 +199,8 @@ PLAIN_ERRORS = {  # a script and its error; all happen in line 1
     "redis.call('select', 99)": "ERR DB index is out of range",
     "redis.sha1hex()": "ERR wrong number of arguments", "redis.sha1hex('a', 'b')": "ERR wrong number of arguments",
     "redis.log(1)": "ERR redis.log() requires two arguments or more.", "redis.log('a', 'b')": "ERR First argument must be a number (log level).",
-    "redis.log(10, 'b')": "ERR Invalid debug level.", "redis.log(-1, 'b')": "ERR Invalid debug level.",
     "redis.setresp()": "ERR redis.setresp() requires one argument.", "redis.setresp(4)": "ERR RESP version must be 2 or 3.",
-    "redis.setresp('x')": "ERR RESP version must be 2 or 3.", "redis.set_repl()": "ERR redis.set_repl() requires two arguments.",
+    "redis.setresp('x')": "ERR RESP version must be 2 or 3.",
     "redis.set_repl(9)": "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.",
     "redis.acl_check_cmd('nosuch')": "ERR Invalid command passed to redis.acl_check_cmd()",
     "redis.acl_check_cmd('config', 'nosuch')": "ERR Invalid command passed to redis.acl_check_cmd()",
@@ -583,6 +583,8 @@ ENDLESS = {
     "a replacement": "while true do pcall(string.gsub, 'aaa', 'a', function() while true do end end) end",
     "the collector": "while true do collectgarbage() end",
     "loadstring": "while true do pcall(loadstring('while true do end')) end",
+    "load": "while true do load(function() while true do end end) end",
+    "load within load": "local f f = function() load(f) return ' ' end while true do f() end",
 }
 ENDLESS_HERE = {  # what the reference does not get out of, or not in our time
     "xpcall with a handler that loops": "while true do xpcall(function() while true do end end, function() while true do end end) end",
@@ -642,7 +644,7 @@ def test_a_script_that_has_written_is_not_killed(wire, wires, busy):
     thread.start()
     seen = set()
     while thread.is_alive():
-        seen.add(bytes(other("SCRIPT", "KILL")).split()[0])
+        seen.update(bytes(other(container, "KILL")).split()[0] for container in ("SCRIPT", "FUNCTION"))
     assert seen <= {b"NOTBUSY", b"UNKILLABLE"} and b"UNKILLABLE" in seen, seen
     assert results == [b"done"]
 
@@ -715,7 +717,16 @@ def test_hostile_scripts(wire, script):
 def test_error_values_of_all_kinds(wire):
     assert ev(wire, "error({1, 2})") == raised("ERR unknown error", "error({1, 2})")
     assert ev(wire, "error({})") == raised("ERR unknown error", "error({})")
-    assert ev(wire, "error(true)") == raised("ERR boolean", "error(true)")
+    assert ev(wire, "error(true)") == raised("ERR true", "error(true)")
+    assert re.match(rb"ERR function: 0x[0-9a-f]+ script: ", bytes(ev(wire, "error(function() end)")))
+
+
+@pytest.mark.since("8.2.0")
+def test_errors_that_7_words_otherwise(wire):
+    for script, error in (("redis.log(10, 'b')", "ERR Invalid log level."), ("redis.log(-1, 'b')", "ERR Invalid log level."),
+                          ("redis.set_repl()", "ERR redis.set_repl() requires one argument.")):
+        assert ev(wire, script) == raised(error, script)
+    assert ev(wire, "redis.setresp(2.5) return 1") == 1
 
 
 # ---- INFO ----

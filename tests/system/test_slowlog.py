@@ -132,6 +132,41 @@ def test_refused_requests_are_not_noted(dial, log_all):
     assert commands(c, -1) == [[b"SLOWLOG", b"RESET"]]
 
 
+def test_what_scripts_call_is_noted_before_them(dial, log_all):
+    c = dial()
+    c.cmd("SLOWLOG", "RESET")
+    c.cmd("EVAL", "redis.call('SET', 'k', ARGV[1]) redis.pcall('incr', 'k') redis.pcall('get') return redis.call('get', 'k')", "0", "v")
+    c.cmd("MULTI")
+    c.cmd("EVAL", "return redis.call('ping')", "0")
+    c.cmd("EXEC")
+    assert [(args[0], args[1:2]) for args in reversed(commands(c, -1)) if args[0] not in (b"EVAL", b"SLOWLOG")] == [
+        (b"SET", [b"k"]), (b"incr", [b"k"]), (b"get", [b"k"]), (b"MULTI", []), (b"ping", [])]
+    order = [args[0] for args in reversed(commands(c, -1))]
+    assert order[1:8] == [b"SET", b"incr", b"get", b"EVAL", b"MULTI", b"ping", b"EVAL"]
+
+
+@pytest.mark.since("8.2.0")
+def test_what_scripts_call_is_noted_without_a_client(dial, log_all):
+    c = dial()
+    c.cmd("CLIENT", "SETNAME", "me")
+    c.cmd("EVAL", "return redis.call('ping')", "0")
+    eval_, ping = entries(c, 2)
+    assert (ping[3], ping[4], ping[5]) == ([b"ping"], b"", b"")
+    assert (eval_[4], eval_[5]) == (c.addr.encode(), b"me")
+
+
+def test_the_threshold_holds_for_what_scripts_call(dial, settings):
+    settings(slowlog_log_slower_than=5_000_000)
+    c = dial()
+    c.cmd("SLOWLOG", "RESET")
+    c.cmd("EVAL", "return redis.call('ping')", "0")
+    assert c.cmd("SLOWLOG", "LEN") == 0
+    c.cmd("CONFIG", "SET", "slowlog-log-slower-than", -1)
+    c.cmd("SLOWLOG", "RESET")
+    c.cmd("EVAL", "return redis.call('ping')", "0")
+    assert c.cmd("SLOWLOG", "LEN") == 0
+
+
 def test_clients_of_all_workers_are_noted(dial, log_all):
     c = dial()
     c.cmd("SLOWLOG", "RESET")

@@ -135,6 +135,17 @@ def test_client_reply_inside_keeps_the_stream_whole(wire):
     assert wire("GET", "k") == b"1"
 
 
+@pytest.mark.tarn_only
+def test_what_client_reply_inside_leaves_of_the_array(wire, protocol):
+    nil = NIL if protocol == 3 else NIL_BULK
+    assert transaction(wire, ("PING",), ("CLIENT", "REPLY", "OFF"), ("PING",), ("CLIENT", "REPLY", "ON"), ("PING",)) == [
+        PONG, nil, PONG, OK, PONG]
+    assert transaction(wire, ("PING",), ("CLIENT", "REPLY", "SKIP"), ("PING",)) == [PONG, nil, PONG]
+    wire.send(b"ECHO skipped\r\n")
+    wire.send(b"MULTI\r\nPING\r\nCLIENT REPLY OFF\r\nEXEC\r\nPING\r\nCLIENT REPLY ON\r\nECHO after\r\n")
+    assert [wire.read() for _ in range(5)] == [OK, QUEUED, QUEUED, OK, b"after"], "EXEC says nothing"
+
+
 def test_monitor_is_refused_inside(wire):
     assert transaction(wire, ("MONITOR",), ("PING",)) == [
         Error(b"ERR MONITOR isn't allowed for DENY BLOCKING client"), PONG]

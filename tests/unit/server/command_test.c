@@ -188,7 +188,9 @@ static void test_each_key_of_declared_commands(void **state) {
 	assert_string_equal(keys_of("object freq k"), "2:1");
 	assert_string_equal(keys_of("client id"), "");
 	assert_string_equal(keys_of("msetex 2 a 1 b 2 NX"), "2:24 4:24");
-	assert_string_equal(keys_of("msetex 0 a 1"), "");
+	assert_string_equal(keys_of("msetex 0 a 1"), "bad");
+	assert_string_equal(keys_of("zunionstore d 0 a"), "bad");
+	assert_string_equal(keys_of("eval x 0 a"), "");
 	assert_string_equal(keys_of("msetex 3 a 1 b 2"), "bad");
 	assert_string_equal(keys_of("msetex -1 a 1"), "bad");
 	assert_string_equal(keys_of("msetex x a 1"), "bad");
