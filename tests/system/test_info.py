@@ -367,8 +367,11 @@ def test_memory_follows_the_data(server, dial):
 
 @pytest.mark.since("8.2.0")
 def test_the_time_of_the_peak(own_server, workers):
-    with Raw(own_server({"threads": workers}).port) as c:
+    server = own_server({"threads": workers})
+    with Raw(server.port) as c:
         assert abs(int(one(c, "memory")["used_memory_peak_time"]) - time.time()) < 60
+        if server.sanitized:  # its allocator cannot say what is in use
+            return
         before = int(time.time())
         c.cmd("SET", "k", b"x" * 40_000_000)
         wait_until(lambda: int(one(c, "memory")["used_memory_peak"]) > 40_000_000)

@@ -3,6 +3,7 @@ as strings that are told by pub/sub, chords counted by scripts, workers' gossip 
 per kind of server serves all tests of this file, as a user's does.
 """
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -34,6 +35,7 @@ def broker(servers, workers):
     with redis.Redis(port=server.port) as r:
         r.flushall()
         yield r
+        r.execute_command("CLIENT", "KILL", "SKIPME", "yes")
     server.check()
     if not server.reference:
         with server.wire() as connection:
@@ -68,7 +70,10 @@ def tasks(url):
     module = importlib.import_module(APP)
     yield module
     module.app.close()
-    del os.environ["TARN_CELERY_URL"]
+    del os.environ["TARN_CELERY_URL"], sys.modules[APP]
+    # Its connections are closed when the last of its objects goes; results unsubscribe then, which may open one again.
+    del module
+    gc.collect()
 
 
 def test_results(worker, tasks):
