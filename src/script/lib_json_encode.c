@@ -96,7 +96,7 @@ static int array_length(struct encoder *e) {
 
 	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
 		double key = lua_type(L, -2) == LUA_TNUMBER ? lua_tonumber(L, -2) : 0;
-		if (!(key >= 1 && key < INT_MAX && trunc(key) == key)) {
+		if (!(key >= 1 && key <= INT_MAX && trunc(key) == key)) {
 			lua_pop(L, 2);
 			return 0;
 		}

@@ -112,6 +112,7 @@ void client_free(struct client *c) {
 	mem_free(c->local);
 	if (w->current == c) w->current = NULL;
 	worker_forget_yielded(w, c);
+	worker_forget_events(w, c);
 	monitor_remove(c);
 	__atomic_fetch_sub(&w->assigned, 1, __ATOMIC_RELAXED);
 	atomic_fetch_sub_explicit(&w->server->connected, 1, memory_order_relaxed);

@@ -147,6 +147,22 @@ static void handle_event(struct worker *w, const struct poller_event *event, boo
 		handle_client(w, event->tag, event->events);
 }
 
+void worker_forget_events(struct worker *w, const struct client *c) {
+	for (int i = 0; i < w->event_count; i++)
+		if (w->events[i].tag == c) w->events[i].tag = NULL;
+}
+
+/* What others have sent was there before what the events of this turn bring, if who sent it has answered its client first
+ * (an invalidation, a message; then that client talks to ours). So it comes first. Whether there was mail. */
+static bool take_mail(struct worker *w) {
+	bool any = !mailbox_is_empty(&w->mailbox);
+	if (any) mailbox_run(&w->mailbox, w);
+	/* Also what another sender has not woken us for yet, since somebody else was about to. */
+	pubsub_deliver(w);
+	if (any) gate_boundary(&w->member);
+	return any;
+}
+
 static void sleep_until_something(struct worker *w, int64_t timeout_us, struct poller_event *events, int *count) {
 	uint64_t turn_ns = clock_ticks_to_ns(clock_ticks() - w->awake_ticks);
 	STAT_ADD(w->stats.turns, 1);
@@ -180,14 +196,18 @@ void worker_run(struct worker *w) {
 		/* What the clock has done may have left something to tell. */
 		bool waits = !w->yielded && !w->after && !w->pushed && !script_is_under_way(w->run);
 		sleep_until_something(w, waits ? wait_us : 0, events, &count);
+		w->events = events;
+		w->event_count = count;
+		bool taken = take_mail(w);
 		for (int i = 0; i < count; i++) {
 			handle_event(w, &events[i], &mail);
 			gate_boundary(&w->member);
 		}
+		w->event_count = 0;
 		worker_run_yielded(w);
 		script_go_on(w, count > 0 || w->yielded);
-		/* Last, since a message may free a client that an event of this turn names. */
-		if (mail) mailbox_run(&w->mailbox, w);
+		/* Somebody may have woken us up without a message. */
+		if (mail && !taken) mailbox_run(&w->mailbox, w);
 		/* What was not done by a command: keys that ended, and what others have sent. */
 		if (w->after) worker_do_after(w);
 		client_flush_pushed(w);

@@ -61,6 +61,8 @@ struct worker {
 	struct client *clients;                /* all of this worker's */
 	size_t client_count;                   /* read by others, relaxed */
 	uint32_t assigned;                     /* clients given to this worker and not gone yet; any thread, atomic */
+	struct poller_event *events;           /* of this turn, not handled yet; those of a freed client are blanked */
+	int event_count;
 	struct client *current;                /* whose command runs; for the crash report */
 	struct client *yielded, *last_yielded; /* those with requests left, in the order of their turns */
 	struct client *monitors;               /* changed under the world or by the owner */
@@ -150,6 +152,8 @@ void worker_unblock_client(struct worker *w, struct client *c);
 void worker_run_yielded(struct worker *w);
 /* The client is about to go. */
 void worker_forget_yielded(struct worker *w, struct client *c);
+/* The client is about to be freed: an event of this turn that is still to come names it no more. */
+void worker_forget_events(struct worker *w, const struct client *c);
 
 /* server/dispatch.c */
 /* The command of a request under its present name, a container's subcommand if it names one, or the container itself if it

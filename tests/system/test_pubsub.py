@@ -397,3 +397,23 @@ def test_shard_channels_and_transactions(wire):
     answers = wire.many([("MULTI",), ("SSUBSCRIBE", "c"), ("SUNSUBSCRIBE", "c"), ("SUBSCRIBE", "c"), ("UNSUBSCRIBE", "c"), ("EXEC",)])
     assert Error(b"ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client") in (answers[-1] if isinstance(answers[-1], list) else answers)
     assert wire("PUBSUB", "SHARDCHANNELS") == []
+
+
+def test_a_message_comes_before_what_follows_it(wires, protocol):
+    """Also while others publish to the same workers."""
+    speakers, listeners = [wires(2) for _ in range(4)], [wires(3) for _ in range(4)]
+    for listener in listeners:
+        listener("SUBSCRIBE", "c")
+    for i in range(200):
+        for speaker in speakers[1:]:
+            speaker.send(request("PUBLISH", "c", "noise"))
+        speakers[0]("PUBLISH", "c", i)
+        for listener in listeners:
+            listener.send(request("PING"))
+        for listener in listeners:
+            heard = []
+            while isinstance(message := listener.read(), Push):
+                heard.append(message.items[2])
+            assert message == Status(b"PONG") and b"%d" % i in heard
+        for speaker in speakers[1:]:
+            assert speaker.read() == 4

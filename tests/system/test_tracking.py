@@ -792,3 +792,18 @@ def stale(reader, truth):
 def value_of(reply):
     """Nothing is nothing, in either protocol."""
     return reply if isinstance(reply, bytes) else None
+
+
+def test_an_invalidation_comes_before_what_follows_the_change(wires, protocol):
+    """Whoever has read the reply of a change and then makes another client ask something: that one hears of the change first,
+    whichever workers the two have."""
+    writer, readers = wires(protocol), [wires(3) for _ in range(8)]
+    for reader in readers:
+        reader("CLIENT", "TRACKING", "ON", "BCAST")
+    for _ in range(200):
+        writer("SET", "k", "v")
+        for reader in readers:
+            reader.send(request("PING"))
+        for reader in readers:
+            assert reader.read() == Push((b"invalidate", [b"k"]))
+            assert reader.read() == Status(b"PONG")

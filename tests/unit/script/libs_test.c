@@ -280,6 +280,8 @@ static void test_cjson_encode(void **state) {
 		  "cjson.encode(-0.0))",
 			"1e+14 99999999999999 0.33333333333333 -0" },
 		{ "return try(cjson.encode, {[11] = 1})", "Cannot serialise table: excessively sparse array" },
+		{ "return try(cjson.encode, {[2^31 - 1] = 1})", "Cannot serialise table: excessively sparse array" },
+		{ "return cjson.encode({[2^31] = 1})", "{\"2147483648\":1}" },
 		{ "return #cjson.encode({[10] = 1})", "48" },
 		{ "return try(cjson.encode, 1 / 0)", "Cannot serialise number: must not be NaN or Inf" },
 		{ "return try(cjson.encode, {print})", "Cannot serialise function: type not supported" },
