@@ -14,6 +14,8 @@ from tests.system import wire
 from tests.system.harness import Server, binary_path
 
 COUNT = int(os.environ.get("TARN_DIFFERENTIAL_COUNT", 6000))
+# The soak: this many runs for each number of workers, of this many commands each.
+LONG_RUNS, LONG_COUNT = 5, 30_000
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +29,25 @@ def reference():
         yield server
 
 
-@pytest.mark.parametrize("workers", [1, 4])
-def test_random_commands_agree(declarations, reference, workers):
+def agree(declarations, reference, workers, count):
     seed = os.environ.get("TARN_DIFFERENTIAL_SEED") or str(random.randrange(2**32))
     print("seed", seed)
     with Server(binary_path(), {"threads": workers}) as tarn:
-        failed = fuzz(Side(tarn), Side(reference), declarations, seed, COUNT // 2)
-        assert failed is None, f"\n{failed}\nagain: python3 -m tests.differential.run --seed {seed} --count {COUNT // 2} --threads {workers}"
+        failed = fuzz(Side(tarn), Side(reference), declarations, seed, count)
+        assert failed is None, f"\n{failed}\nagain: python3 -m tests.differential.run --seed {seed} --count {count} --threads {workers}"
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_random_commands_agree(declarations, reference, workers):
+    agree(declarations, reference, workers, COUNT // 2)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("run", range(LONG_RUNS))
+@pytest.mark.parametrize("workers", [1, 4])
+def test_many_random_commands_agree(declarations, reference, workers, run):
+    agree(declarations, reference, workers, LONG_COUNT)
 
 
 @pytest.mark.parametrize("scripts", [False, True], ids=["plain", "scripts"])
