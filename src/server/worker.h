@@ -58,10 +58,10 @@ struct worker {
 	struct poller poller;
 	struct mailbox mailbox;
 
-	struct client *clients;                /* all of this worker's */
-	size_t client_count;                   /* read by others, relaxed */
-	uint32_t assigned;                     /* clients given to this worker and not gone yet; any thread, atomic */
-	struct poller_event *events;           /* of this turn, not handled yet; those of a freed client are blanked */
+	struct client *clients;      /* all of this worker's */
+	size_t client_count;         /* read by others, relaxed */
+	uint32_t assigned;           /* clients given to this worker and not gone yet; any thread, atomic */
+	struct poller_event *events; /* of this turn, not handled yet; those of a freed client are blanked */
 	int event_count;
 	struct client *current;                /* whose command runs; for the crash report */
 	struct client *yielded, *last_yielded; /* those with requests left, in the order of their turns */
