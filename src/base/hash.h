@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 
-/* Draws the secret. Once, before the first hash; tests may pass a seed other than 0 for repeatable runs. */
+/* Draws the secret. Once, before the first hash; tests may pass a seed other than 0 for repeatable runs (TARN_HASH_SEED). */
 void hash_init(uint64_t seed);
 
 uint64_t hash_bytes(const void *bytes, size_t len);
