@@ -21,14 +21,9 @@ struct command {
 };
 
 static bool read_all_input(struct buffer *input) {
-	enum { CHUNK_BYTES = 64 * 1024 };
-	for (;;) {
-		ssize_t n = read(STDIN_FILENO, buffer_reserve(input, CHUNK_BYTES), CHUNK_BYTES);
-		if (n > 0) input->len += (size_t)n;
-		if (n < 0 && errno == EINTR) continue;
-		if (n < 0) fprintf(stderr, "Error reading from stdin: %s\n", strerror(errno));
-		if (n <= 0) return n == 0;
-	}
+	if (cli_read_all(STDIN_FILENO, input)) return true;
+	fprintf(stderr, "Error reading from stdin: %s\n", strerror(errno));
+	return false;
 }
 
 /* Replaces each word by what it quotes. A word that is none, or several, is a mistake. */

@@ -8,7 +8,7 @@
 #include "base/number.h"
 #include "tools/cli_modes.h"
 
-static bool read_all(int fd, struct buffer *text) {
+bool cli_read_all(int fd, struct buffer *text) {
 	enum { CHUNK_BYTES = 64 * 1024 };
 	for (;;) {
 		ssize_t n = read(fd, buffer_reserve(text, CHUNK_BYTES), CHUNK_BYTES);
@@ -24,7 +24,7 @@ static bool read_script(const char *path, struct buffer *script) {
 		fprintf(stderr, "Can't open file '%s': %s\n", path, strerror(errno));
 		return false;
 	}
-	bool ok = read_all(fd, script);
+	bool ok = cli_read_all(fd, script);
 	if (!ok) fprintf(stderr, "Can't read file '%s': %s\n", path, strerror(errno));
 	close(fd);
 	return ok;

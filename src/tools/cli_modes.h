@@ -11,6 +11,8 @@ int cli_latency_run(struct cli_session *session);
 /* --bigkeys, --memkeys, --hotkeys. */
 int cli_keys_run(struct cli_session *session);
 
+/* Appends all that the descriptor gives; false with errno when it cannot be read. */
+bool cli_read_all(int fd, struct buffer *text);
 /* --eval; `words` are the keys, a comma alone, the arguments. */
 int cli_eval_run(struct cli_session *session, char *const *words, size_t count);
 

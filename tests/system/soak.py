@@ -111,14 +111,6 @@ class Gang(Crew):
                 break
             if failures or not members & left.keys():
                 self.stop_event.set()
-        self.end()
+        self.end(5)
         assert not failures, "\n".join(failures)
         return work, notes
-
-    def end(self):
-        self.stop_event.set()
-        for process, _ in self.members + self.storms:
-            process.join(5)
-            if process.is_alive():
-                process.kill()
-                process.join()

@@ -66,6 +66,15 @@ class Crew:
         assert not failures, "\n".join(failures)
         return results[:len(self.members)]
 
+    def end(self, seconds=20):
+        """Nobody is left: who does not stop within that time is killed."""
+        self.stop_event.set()
+        for process, _ in self.members + self.storms:
+            process.join(seconds)
+            if process.is_alive():
+                process.kill()
+                process.join()
+
 
 def world_storm(c, rng, stop, port, rounds=200):
     """Commands that look at or hold everything, and victims that are killed by others' CLIENT KILL."""
@@ -99,11 +108,7 @@ def crew(server, settings, seed, reference):
     settings(hz=10, timeout=0)
     crew = Crew(server.port, seed)
     yield crew
-    crew.stop_event.set()
-    for process, _ in crew.members + crew.storms:
-        process.join(20)
-        if process.is_alive():
-            process.kill()
+    crew.end()
     server.check()
     if not reference:
         with Raw(server.port) as c:

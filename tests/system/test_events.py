@@ -284,7 +284,7 @@ def test_groups_count_hits_and_misses(events, wires):
         for key, wanted in (("s", [1, 0]), ("m", [0, 1])):
             before = looked()
             events.of(command.format(key))
-            assert [now - then for now, then in zip(looked(), before)] == wanted, (command, key)
+            assert [count - old for count, old in zip(looked(), before)] == wanted, (command, key)
 
 
 # The order of events of two keys, and keys that come and go.

@@ -32,7 +32,7 @@ def play(server, seed, seconds, names, *intruders):
             gang.add(intruder)
         work, notes = gang.finish()
     finally:
-        gang.end()
+        gang.end(5)
     server.check()
     for name in names:
         soak_games.GAMES[name][1](server, notes)
