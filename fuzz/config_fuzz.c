@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "server/config_file.h"
-#include "server/config_rewrite.h"
+#include "settings/config_file.h"
+#include "settings/config_rewrite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

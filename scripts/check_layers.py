@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-LAYERS = ["base", "containers", "types", "store", "resp", "net", "server", "commands", "script", "persist", "replica",
+LAYERS = ["base", "containers", "types", "store", "resp", "net", "settings", "server", "commands", "script", "persist", "replica",
           "cluster", "sentinel"]
 TOOLS = {"base", "resp", "tools"}
 LONG = 900

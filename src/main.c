@@ -9,7 +9,7 @@
 #include "base/hash.h"
 #include "script/engine.h"
 #include "server/command.h"
-#include "server/config_file.h"
+#include "settings/config_file.h"
 #include "server/process.h"
 #include "server/server.h"
 
@@ -60,7 +60,7 @@ int main(int argc, char **argv) {
 	struct config config;
 	struct buffer error = { 0 };
 	config_init(&config);
-	if (!config_load(&config, argc, argv, &tarn_commands, &error)) {
+	if (!config_load(&config, argc, argv, tarn_commands.lookup, &error)) {
 		fprintf(stderr, "%.*s\n", (int)error.len, error.data);
 		buffer_release(&error);
 		config_release(&config);

@@ -118,6 +118,10 @@ void mem_purge(void) {
 	mallctl(command, NULL, NULL, NULL, 0);
 }
 
+bool mem_set_background_purge(bool on) {
+	return mallctl("background_thread", NULL, NULL, &on, sizeof(on)) == 0;
+}
+
 #else
 
 void mem_free_sized(void *ptr, size_t bytes) {
@@ -142,6 +146,11 @@ const char *mem_allocator_name(void) {
 
 void mem_purge(void) {
 	malloc_trim(0);
+}
+
+bool mem_set_background_purge(bool on) {
+	(void)on;
+	return true;
 }
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef TARN_BASE_ALLOC_H
 #define TARN_BASE_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,6 +51,11 @@ void mem_stats_read(struct mem_stats *stats);
 const char *mem_allocator_name(void); /* "jemalloc-5.3.0" */
 /* Gives unused pages back to the system. */
 void mem_purge(void);
+/* Whether unused pages go back to the system by themselves, ten seconds after they became unused, from a thread of the
+ * allocator's. Without it that happens only while somebody allocates or frees, so a process that fell idle keeps them. Off
+ * until asked for: the thread does not survive a fork. False when it could not be started; true and nothing done where the
+ * allocator has no such thread. Any thread. */
+__attribute__((warn_unused_result)) bool mem_set_background_purge(bool on);
 /* The resident set of the process in bytes, from the kernel. */
 size_t mem_resident_bytes(void);
 

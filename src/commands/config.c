@@ -6,8 +6,8 @@
 #include "base/glob.h"
 #include "base/log.h"
 #include "server/client.h"
-#include "server/config.h"
-#include "server/config_rewrite.h"
+#include "settings/config.h"
+#include "settings/config_rewrite.h"
 #include "server/worker.h"
 
 /* ---- GET ---- */

@@ -196,7 +196,7 @@ static int acl_check_cmd(lua_State *L) {
 		return lua_error(L);
 	}
 	const struct server *s = in->call->worker->server;
-	const struct command *cmd = renames_lookup(&s->renames, s->commands, in->argv[0]);
+	const struct command *cmd = renames_lookup(&s->renames, s->commands->lookup, in->argv[0]);
 	if (cmd && argc > 1 && cmd->flags & CMD_CONTAINER) cmd = command_find_subcommand(cmd, in->argv[1]);
 	if (!cmd) return interp_raise(L, "Invalid command passed to redis.acl_check_cmd()");
 	lua_pushboolean(L, true);

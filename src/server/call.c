@@ -3,7 +3,7 @@
 #include <ctype.h>
 
 #include "base/hash.h"
-#include "server/config.h"
+#include "settings/config.h"
 #include "server/server.h"
 
 /* Handlers mostly ask for their keys in the order in which they were collected. */

@@ -16,7 +16,7 @@ enum { MAX_ECHOED_ARGS_BYTES = 128, FEW_SHARDS = 32, RETRY_MS = 2 };
 
 const struct command *dispatch_find_command(const struct server *s, unsigned argc, const struct slice *argv) {
 	const struct command *cmd = __builtin_expect(s->renames.count > 0, 0)
-					    ? renames_lookup(&s->renames, s->commands, argv[0])
+					    ? renames_lookup(&s->renames, s->commands->lookup, argv[0])
 					    : s->commands->lookup(argv[0]);
 	if (!cmd || !(cmd->flags & CMD_CONTAINER) || argc < 2) return cmd;
 	const struct command *sub = command_find_subcommand(cmd, argv[1]);

@@ -2,7 +2,7 @@
 
 #include "base/buffer.h"
 #include "server/pubsub.h"
-#include "server/settings_types.h"
+#include "settings/settings_types.h"
 #include "server/worker.h"
 
 static void publish(struct worker *w, const char *prefix, unsigned db_index, struct slice about, struct slice message) {

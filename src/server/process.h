@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "server/settings.h"
+#include "settings/settings.h"
 
 struct mailbox;
 

@@ -1,6 +1,6 @@
 #include "server/redact.h"
 
-#include "server/settings.h"
+#include "settings/settings.h"
 
 /* HELLO with AUTH user password: whatever is one or two places behind the word. A client that calls itself "auth" has
  * the next two words hidden as well, which harms nobody. */

@@ -228,6 +228,13 @@ static bool hook_dir(void *context, const struct settings *settings, char error[
 	return false;
 }
 
+static bool hook_allocator(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
+	(void)context;
+	if (mem_set_background_purge(settings->jemalloc_bg_thread)) return true;
+	snprintf(error, SETTINGS_ERROR_MAX, "The allocator can't start its thread.");
+	return false;
+}
+
 static bool hook_title(void *context, const struct settings *settings, char error[SETTINGS_ERROR_MAX]) {
 	(void)context, (void)error;
 	process_set_title(settings);
@@ -245,6 +252,7 @@ void server_install_settings_hooks(struct server *s) {
 		.maxclients = hook_maxclients,
 		.requirepass = hook_requirepass,
 		.title = hook_title,
+		.allocator = hook_allocator,
 		.dir = hook_dir,
 	};
 	s->config->hooks = &hooks;
@@ -296,7 +304,7 @@ static bool set_up(struct server *s, struct config *config, const struct command
 	random_hex(s->run_id, SERVER_RUN_ID_CHARS / 2);
 	random_hex(s->replication_id, SERVER_RUN_ID_CHARS / 2);
 	process_limit_huge_pages(settings);
-	renames_init(&s->renames, settings, commands);
+	renames_init(&s->renames, settings, commands->lookup);
 	announce_absences(settings);
 	if (!process_fit_open_files(&settings->maxclients)) return false;
 	gate_init(&s->gate, SHARDS);
@@ -429,6 +437,8 @@ static bool start(struct server *s, struct config *config, const struct command_
 	process_set_title(settings);
 	process_catch_signals(&s->signal_received, &s->workers[0].mailbox);
 	if (settings->crash_log_enabled) crash_install(s);
+	if (settings->jemalloc_bg_thread && !mem_set_background_purge(true))
+		log_warning("The allocator can't start its thread: freed memory goes back to the system late.");
 	log_notice("Running mode=standalone, port=%d, threads=%u.", (int)settings->port, s->worker_count);
 	log_notice("Server initialized");
 	/* Some of them may run already, and nothing is worth keeping yet. */

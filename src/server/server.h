@@ -7,10 +7,10 @@
 
 #include <stdatomic.h>
 
-#include "server/config.h"
+#include "settings/config.h"
 #include "server/rates.h"
-#include "server/renames.h"
-#include "server/settings.h"
+#include "settings/renames.h"
+#include "settings/settings.h"
 #include "server/slowlog.h"
 #include "server/watch.h"
 #include "server/worker.h"

@@ -101,6 +101,20 @@ def test_stats_follow_the_data(server, dial):
         wait_until(lambda: total() - before < 1_000_000)
 
 
+def test_idle_servers_give_memory_back(own_server, monkeypatch):
+    """Freed pages return to the system while nobody calls; as slowly as jemalloc is told, here not in its ten seconds."""
+    monkeypatch.setenv("MALLOC_CONF", "dirty_decay_ms:100")
+    server = own_server()
+    c = server.client()
+    c.all([["SET", f"k{i}", "x" * 100] for i in range(200_000)])
+    full = server.resident_bytes()
+    c("FLUSHALL", "SYNC")
+    if not server.sanitized:
+        wait_until(lambda: server.resident_bytes() < full - 10_000_000, timeout=60)
+    for value in "no", "yes":
+        assert c("CONFIG", "SET", "jemalloc-bg-thread", value) == b"OK"
+
+
 def test_doctor_speaks(dial):
     c = dial()
     text = c.cmd("MEMORY", "DOCTOR")

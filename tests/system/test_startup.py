@@ -26,6 +26,16 @@ def run(binary, tmp_path):
     return start
 
 
+def connect_when_it_listens(where):
+    """A connection to a server that says nothing when it is ready. A socket's path is there before anybody listens."""
+    def attempt():
+        try:
+            return Raw(where)
+        except (ConnectionRefusedError, FileNotFoundError):
+            return None
+    return wait_until(attempt, timeout=20)
+
+
 class Background:
     """A server started by hand; stopped in the end."""
 
@@ -33,12 +43,7 @@ class Background:
         self.port, self.process = port, process
 
     def connect(self):
-        def attempt():
-            try:
-                return Raw(self.port)
-            except ConnectionRefusedError:
-                return None
-        return wait_until(attempt, timeout=20)
+        return connect_when_it_listens(self.port)
 
     def stop(self):
         with self.connect() as c:
@@ -291,8 +296,7 @@ def test_logfile_may_be_moved_away(own_server, workers, tmp_path):
 
 def test_loglevel(own_server, workers, tmp_path):
     quiet = own_server({"threads": workers, "loglevel": "warning"}, wait=False)
-    wait_until(lambda: Path(quiet.unix_path).exists())
-    with Raw(wait_until(lambda: quiet.unix_path)) as c:
+    with connect_when_it_listens(quiet.unix_path) as c:
         assert c.cmd("PING") == b"PONG"
         assert " * " not in quiet.log()
         assert c.cmd("CONFIG", "SET", "loglevel", "verbose") == b"OK"

@@ -3,6 +3,7 @@
 
 #include <malloc.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 
@@ -109,12 +110,49 @@ static void test_figures(void **state) {
 	assert_true(strlen(mem_allocator_name()) > 3);
 }
 
+#ifdef TARN_JEMALLOC
+
+/* Ten seconds are for servers. */
+static void shorten_decay(void) {
+	unsigned arenas = 0;
+	size_t size = sizeof(arenas);
+	ssize_t ms = 10;
+	assert_int_equal(mallctl("arenas.narenas", &arenas, &size, NULL, 0), 0);
+	for (unsigned i = 0; i < arenas; i++) {
+		char name[48];
+		snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", i);
+		mallctl(name, NULL, NULL, &ms, sizeof(ms));
+	}
+}
+
+/* Freed pages leave while nobody calls the allocator. Pieces small enough to lie in pages that are kept for reuse. */
+static void test_background(void **state) {
+	enum { PIECES = 4000, BYTES = 8192, TRIES = 6000, TRY_US = 10000 };
+	static char *pieces[PIECES];
+	(void)state;
+	assert_true(mem_set_background_purge(true));
+	shorten_decay();
+	for (unsigned i = 0; i < PIECES; i++) memset(pieces[i] = mem_alloc(BYTES), 1, BYTES);
+	size_t full = mem_resident_bytes();
+	for (unsigned i = 0; i < PIECES; i++) mem_free(pieces[i]);
+	unsigned tries = 0;
+	while (mem_resident_bytes() > full - PIECES * BYTES / 2 && tries++ < TRIES) usleep(TRY_US);
+	assert_true(tries < TRIES);
+	assert_true(mem_set_background_purge(false));
+	assert_true(mem_set_background_purge(true));
+}
+
+#endif
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_usable),
 		cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_figures),
+#ifdef TARN_JEMALLOC
+		cmocka_unit_test(test_background),
+#endif
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* Values of several words: addresses, save points, limits per class, lines of the file. */
-#include "server/settings_private.h"
+#include "settings/settings_private.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,8 +1,8 @@
 /* The forms of values that settings have beyond numbers and texts; struct settings (generated) is built of them.
  *
  * What they point to is theirs, from base/alloc.h, and freed by settings_release. */
-#ifndef TARN_SERVER_SETTINGS_TYPES_H
-#define TARN_SERVER_SETTINGS_TYPES_H
+#ifndef TARN_SETTINGS_SETTINGS_TYPES_H
+#define TARN_SETTINGS_SETTINGS_TYPES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "server/config.h"
+#include "settings/config.h"
 
 #include <limits.h>
 #include <unistd.h>

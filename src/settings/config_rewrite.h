@@ -8,10 +8,10 @@
  * The file is never half written: the new text goes to a file beside it, is forced to disk, read back, loaded and
  * compared with the settings in force, and only then renamed over the old one. A symbolic link stays one; mode and, where
  * allowed, owner are kept. */
-#ifndef TARN_SERVER_CONFIG_REWRITE_H
-#define TARN_SERVER_CONFIG_REWRITE_H
+#ifndef TARN_SETTINGS_CONFIG_REWRITE_H
+#define TARN_SETTINGS_CONFIG_REWRITE_H
 
-#include "server/config.h"
+#include "settings/config.h"
 
 enum config_rewrite_result {
 	CONFIG_REWRITE_OK,

@@ -1,5 +1,5 @@
 /* Values of one word: numbers, sizes, choices, texts. */
-#include "server/settings_private.h"
+#include "settings/settings_private.h"
 
 #include <errno.h>
 #include <inttypes.h>

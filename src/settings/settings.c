@@ -1,4 +1,4 @@
-#include "server/settings.h"
+#include "settings/settings.h"
 
 #include <limits.h>
 #include <stdarg.h>
@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/quoted.h"
-#include "server/settings_private.h"
+#include "settings/settings_private.h"
 
 static const struct setting__ops *const ops_by_type[SETTING_TYPE_COUNT] = {
 	[SETTING_TYPE_BOOL] = &setting__bool_ops,

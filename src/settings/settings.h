@@ -4,12 +4,12 @@
  * settings.tcp_backlog), settings_table with what is known about each, tarn.conf and docs/settings.md.
  *
  * Threads: values change under the world gate only, so any worker may read them plainly while it runs a command. */
-#ifndef TARN_SERVER_SETTINGS_H
-#define TARN_SERVER_SETTINGS_H
+#ifndef TARN_SETTINGS_SETTINGS_H
+#define TARN_SETTINGS_SETTINGS_H
 
 #include "base/buffer.h"
 #include "base/bytes.h"
-#include "server/generated/settings_fields.h"
+#include "settings/generated/settings_fields.h"
 
 enum setting_type {
 	SETTING_TYPE_BOOL,

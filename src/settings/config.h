@@ -2,10 +2,10 @@
  *
  * Life: config_init, config_load (config_file.h), hooks set by the server, then config_set from clients, config_release.
  * Changes happen before the workers start or under the world gate; reading needs no lock while running a command. */
-#ifndef TARN_SERVER_CONFIG_H
-#define TARN_SERVER_CONFIG_H
+#ifndef TARN_SETTINGS_CONFIG_H
+#define TARN_SETTINGS_CONFIG_H
 
-#include "server/settings.h"
+#include "settings/settings.h"
 
 struct config {
 	struct settings values;

@@ -1,6 +1,6 @@
-/* server/settings and server/config: every declaration is sound, values read back as they are printed, and CONFIG SET
+/* settings/settings and settings/config: every declaration is sound, values read back as they are printed, and CONFIG SET
  * changes all of its settings or none. Expected texts are those of redis-server 7.0.15. */
-#include "server/config.h"
+#include "settings/config.h"
 
 #include <assert.h>
 #include <setjmp.h>

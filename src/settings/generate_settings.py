@@ -91,8 +91,8 @@ def c_type(setting):
 
 def write_header(declarations, out):
     out.append("/* Made by generate_settings.py from settings.toml. Do not edit. */\n"
-               "#ifndef TARN_SERVER_GENERATED_SETTINGS_FIELDS_H\n#define TARN_SERVER_GENERATED_SETTINGS_FIELDS_H\n\n"
-               '#include "server/settings_types.h"\n')
+               "#ifndef TARN_SETTINGS_GENERATED_SETTINGS_FIELDS_H\n#define TARN_SETTINGS_GENERATED_SETTINGS_FIELDS_H\n\n"
+               '#include "settings/settings_types.h"\n')
     used_as_flags = {s["choices"] for s in declarations.settings if s["type"] == "flags"}
     for name, words in declarations.choices.items():
         prefix = ident(name).upper()
@@ -122,7 +122,7 @@ def write_header(declarations, out):
 
 def write_table(declarations, out):
     out.append("/* Made by generate_settings.py from settings.toml. Do not edit. */\n"
-               '#include "server/settings.h"\n\n#include <stddef.h>\n\n#include "server/settings_private.h"\n')
+               '#include "settings/settings.h"\n\n#include <stddef.h>\n\n#include "settings/settings_private.h"\n')
     for name, words in declarations.choices.items():
         listed = ", ".join(quote(word) for word in words)
         out.append(f"static const char *const choices_{ident(name)}[] = {{ {listed}, NULL }};")
@@ -222,7 +222,7 @@ def write_sample(declarations, out):
 
 
 def write_page(declarations, out):
-    out.append("# Settings\n\nMade from `src/server/settings.toml`. A setting stands in the configuration file as "
+    out.append("# Settings\n\nMade from `src/settings/settings.toml`. A setting stands in the configuration file as "
                "`name value`, on the command line as `--name value`, and is read and changed with `CONFIG GET` and "
                "`CONFIG SET` unless it says *fixed* (at start), *protected* (see `enable-protected-configs`) or "
                "*file only*.\n")

@@ -1,5 +1,5 @@
 /* What single settings ask of their values beyond their type; named by `check` in settings.toml. */
-#include "server/settings_private.h"
+#include "settings/settings_private.h"
 
 #include <locale.h>
 

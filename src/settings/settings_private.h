@@ -1,8 +1,8 @@
 /* Between settings.c, the files of the value types and the generated table; nobody else includes it. */
-#ifndef TARN_SERVER_SETTINGS_PRIVATE_H
-#define TARN_SERVER_SETTINGS_PRIVATE_H
+#ifndef TARN_SETTINGS_SETTINGS_PRIVATE_H
+#define TARN_SETTINGS_SETTINGS_PRIVATE_H
 
-#include "server/settings.h"
+#include "settings/settings.h"
 
 /* The words of a value and where they come from. */
 struct setting__words {

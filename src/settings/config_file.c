@@ -1,4 +1,4 @@
-#include "server/config_file.h"
+#include "settings/config_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,6 @@
 
 #include "base/alloc.h"
 #include "base/quoted.h"
-#include "server/renames.h"
 
 enum { INCLUDE_DEPTH_MAX = 16, SLURP_BYTES = 64 * 1024, WORDS_MAX = 1 << 20 };
 
@@ -18,10 +17,10 @@ struct reader {
 	const char *base_dir;
 	enum config_read_flags flags;
 	struct buffer *error;
-	const struct command_table *commands; /* NULL: do not look at what lines say of commands and users */
-	struct renames renames;               /* what the lines so far made of their names */
-	bool seen[SETTING_COUNT];             /* a line set it already, so lists go on */
-	unsigned depth;                       /* of includes */
+	command_finder *commands; /* NULL: do not look at what lines say of commands and users */
+	struct renames renames;   /* what the lines so far made of their names */
+	bool seen[SETTING_COUNT]; /* a line set it already, so lists go on */
+	unsigned depth;           /* of includes */
 };
 
 /* Where a line stands, for messages. */
@@ -352,8 +351,7 @@ static bool load(struct reader *r, struct config *config, int argc, char *const 
 	return check_together(r);
 }
 
-bool config_load(struct config *config, int argc, char *const *argv, const struct command_table *commands,
-	struct buffer *error) {
+bool config_load(struct config *config, int argc, char *const *argv, command_finder *commands, struct buffer *error) {
 	struct reader r = { .values = &config->values,
 		.base_dir = config->start_dir,
 		.flags = CONFIG_READ_INCLUDES,

@@ -3,11 +3,11 @@
  * A line is a setting's name and its words, in the quotes of base/quoted.h; what begins with '#' and what is empty counts
  * for nothing. `include <pattern>` reads the files that match, in order of their names; one that is named without * ? [
  * must exist. A later line wins over an earlier one; save, user and rename-command gather their lines. */
-#ifndef TARN_SERVER_CONFIG_FILE_H
-#define TARN_SERVER_CONFIG_FILE_H
+#ifndef TARN_SETTINGS_CONFIG_FILE_H
+#define TARN_SETTINGS_CONFIG_FILE_H
 
-#include "server/command.h"
-#include "server/config.h"
+#include "settings/config.h"
+#include "settings/renames.h"
 
 /* Reads [file] [-] [--name value ...] as main got them (argv[0] is skipped), in this order: file, standard input, options.
  * Options that are none of settings (--version, --help) are main's to take out first. A value may begin with "--" when it
@@ -19,7 +19,7 @@
  * False when something is wrong: `error` is appended the text for the user, several lines that begin with
  * "*** FATAL CONFIG FILE ERROR (Tarn x.y.z) ***"; the config is only good for config_release then. Calls no hooks. */
 __attribute__((warn_unused_result)) bool config_load(
-	struct config *config, int argc, char *const *argv, const struct command_table *commands, struct buffer *error);
+	struct config *config, int argc, char *const *argv, command_finder *commands, struct buffer *error);
 
 enum config_read_flags { CONFIG_READ_INCLUDES = 1 }; /* without it an include line is taken and not followed */
 

@@ -1,6 +1,6 @@
-/* server/config_file and server/config_rewrite: what files and command lines mean, what is said about wrong ones, and that a
+/* settings/config_file, settings/config_rewrite: what files and command lines mean, what is said about wrong ones, and that a
  * rewritten file says what is in force and keeps everything else. */
-#include "server/config_file.h"
+#include "settings/config_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/random.h"
-#include "server/config_rewrite.h"
+#include "settings/config_rewrite.h"
 
 enum { PATH_BYTES = 256, FILE_BYTES = 4096 };
 
