@@ -16,7 +16,16 @@ enum {
 	EXPIRY_KEYS_PER_HOLD = 32, /* per hold of a shard */
 };
 
+static bool is_paused(const struct worker *w) {
+	return w->server->pause != PAUSE_NONE && w->now_ms < w->server->pause_until_ms;
+}
+
 /* ---- Active expiry ---- */
+
+/* Like Redis, nothing expires while clients are paused: a failover counts on the data standing still. */
+static bool expiry_is_allowed(const struct worker *w) {
+	return w->server->active_expire && !is_paused(w);
+}
 
 /* One round over all shards, or what of it fits the budget; the next round goes on where this one stopped. */
 static void expire_round(struct worker *w) {
@@ -39,6 +48,11 @@ static void expire_round(struct worker *w) {
 			done++;
 		}
 		gate_boundary(&w->member);
+		/* Whoever had the world just now may have stopped it, and has seen what is left. */
+		if (!expiry_is_allowed(w)) {
+			w->expire_more = true;
+			break;
+		}
 		if (gone > 0 && clock_monotonic_us() - start_us > EXPIRY_BUDGET_US) {
 			w->expire_more = done < shards;
 			break;
@@ -50,14 +64,9 @@ static void expire_round(struct worker *w) {
 	w->last_round_ms = w->monotonic_ms;
 }
 
-static bool is_paused(const struct worker *w) {
-	return w->server->pause != PAUSE_NONE && w->now_ms < w->server->pause_until_ms;
-}
-
-/* Like Redis, nothing expires while clients are paused: a failover counts on the data standing still. */
 static bool expiry_is_due(const struct worker *w, bool tick) {
 	const struct server *s = w->server;
-	if (!s->active_expire || is_paused(w)) return false;
+	if (!expiry_is_allowed(w)) return false;
 	if (w->expire_more) return true;
 	if (w->monotonic_ms - w->last_round_ms < EXPIRY_SPACING_MS) return false;
 	if (w->now_ms > w->next_expiry_ms) return true;
@@ -128,7 +137,7 @@ static void obey_signal(struct server *s) {
 
 /* `next_timeout_ms`: of a blocked client, monotonic. */
 static int64_t time_to_next(const struct worker *w, int64_t next_timeout_ms) {
-	bool expires = w->server->active_expire && !is_paused(w);
+	bool expires = expiry_is_allowed(w);
 	if (w->expire_more && expires) return 0;
 	int64_t wait_ms = gate_is_limited(&w->member) ? RETRY_MS : TICK_MS;
 	if (expires && w->next_expiry_ms != INT64_MAX) {
