@@ -41,19 +41,12 @@ static enum blocking_outcome serve_tail(struct call *c, const struct key *key) {
 static void blocking_pop(struct call *c, enum list_side side) {
 	int64_t timeout_ms;
 	if (!blocking_read_timeout(c, c->argc - 1, &timeout_ms)) return;
-	struct key key;
-	struct entry *e;
-	if (!call_write_first(c, VALUE_LIST, 1, c->argc - 2, &key, &e)) return;
-	if (e) {
-		pop_one(c, &key, e, side);
-		return;
-	}
 	struct blocking_wait wait = { .timeout_ms = timeout_ms,
 		.first_key = 1,
 		.key_count = c->argc - 2,
 		.serve = side == LIST_HEAD ? serve_head : serve_tail,
 		.timed_out = reply_null_array };
-	blocking_wait_or_answer(c, &wait);
+	blocking_serve_or_wait(c, VALUE_LIST, &wait);
 }
 
 void cmd_blpop(struct call *c) {
@@ -79,19 +72,12 @@ void cmd_blmpop(struct call *c) {
 	struct pop_options o;
 	int64_t timeout_ms;
 	if (!args_pop_options(c, 2, "LEFT", "RIGHT", &o) || !blocking_read_timeout(c, 1, &timeout_ms)) return;
-	struct key key;
-	struct entry *e;
-	if (!call_write_first(c, VALUE_LIST, 3, o.keys, &key, &e)) return;
-	if (e) {
-		list_pop_several(c, &key, e, &o);
-		return;
-	}
 	struct blocking_wait wait = { .timeout_ms = timeout_ms,
 		.first_key = 3,
 		.key_count = o.keys,
 		.serve = serve_several,
 		.timed_out = reply_null_array };
-	blocking_wait_or_answer(c, &wait);
+	blocking_serve_or_wait(c, VALUE_LIST, &wait);
 }
 
 /* ---- BLMOVE, BRPOPLPUSH ---- */

@@ -29,19 +29,12 @@ static enum blocking_outcome serve_max(struct call *c, const struct key *key) {
 static void blocking_pop(struct call *c, enum zset_order order) {
 	int64_t timeout_ms;
 	if (!blocking_read_timeout(c, c->argc - 1, &timeout_ms)) return;
-	struct key key;
-	struct entry *e;
-	if (!call_write_first(c, VALUE_ZSET, 1, c->argc - 2, &key, &e)) return;
-	if (e) {
-		zset_pop_named(c, &key, e, order);
-		return;
-	}
 	struct blocking_wait wait = { .timeout_ms = timeout_ms,
 		.first_key = 1,
 		.key_count = c->argc - 2,
 		.serve = order == ZSET_UP ? serve_min : serve_max,
 		.timed_out = reply_null_array };
-	blocking_wait_or_answer(c, &wait);
+	blocking_serve_or_wait(c, VALUE_ZSET, &wait);
 }
 
 void cmd_bzpopmin(struct call *c) {
@@ -67,17 +60,10 @@ void cmd_bzmpop(struct call *c) {
 	struct pop_options o;
 	int64_t timeout_ms;
 	if (!args_pop_options(c, 2, "MIN", "MAX", &o) || !blocking_read_timeout(c, 1, &timeout_ms)) return;
-	struct key key;
-	struct entry *e;
-	if (!call_write_first(c, VALUE_ZSET, 3, o.keys, &key, &e)) return;
-	if (e) {
-		zset_pop_several(c, &key, e, &o);
-		return;
-	}
 	struct blocking_wait wait = { .timeout_ms = timeout_ms,
 		.first_key = 3,
 		.key_count = o.keys,
 		.serve = serve_several,
 		.timed_out = reply_null_array };
-	blocking_wait_or_answer(c, &wait);
+	blocking_serve_or_wait(c, VALUE_ZSET, &wait);
 }

@@ -201,6 +201,13 @@ void blocking_wait_or_answer(struct call *c, const struct blocking_wait *wait) {
 		wait->timed_out(c->reply);
 }
 
+void blocking_serve_or_wait(struct call *c, enum value_type type, const struct blocking_wait *wait) {
+	struct key key;
+	struct entry *e;
+	if (!call_write_first(c, type, wait->first_key, wait->key_count, &key, &e)) return;
+	if (!e || wait->serve(c, &key) != BLOCKING_SERVED) blocking_wait_or_answer(c, wait);
+}
+
 /* Takes the client out of all queues, whose gates are held. */
 static void dequeue_all(struct worker *w, struct blocked *b) {
 	for (unsigned i = 0; i < b->waiter_count; i++) blocking__dequeue(&w->server->blocking, &b->waiters[i]);

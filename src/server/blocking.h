@@ -78,7 +78,8 @@ enum blocking_outcome {
 
 /* Tries to run the waiter's command on `key`, one of those it waits for. `c` has the waiter's arguments, protocol
  * and database; c->client is NULL and c->worker that of who changed the key. The gates of `key` and of the destination
- * are held, and of no other key but those that blocking_has_too names. Writes a reply only when it serves. */
+ * are held, and of no other key but those that blocking_has_too names. Writes a reply only when it serves.
+ * In blocking_serve_or_wait `c` is the command's own call. */
 typedef enum blocking_outcome blocking_serve_fn(struct call *c, const struct key *key);
 /* For a serve function that reads several keys: whether that key of its command was changed as well and may be read. */
 bool blocking_has_too(const struct call *c, const struct key *key);
@@ -99,6 +100,10 @@ void blocking_wait(struct call *c, const struct blocking_wait *wait);
 
 /* Waits, or, where that is not allowed, gives the answer of the time-out at once. */
 void blocking_wait_or_answer(struct call *c, const struct blocking_wait *wait);
+
+/* Serves from the first of its keys that is there, or waits as above when none is. A key of another type than `type` is an
+ * error, as in call_write_first. */
+void blocking_serve_or_wait(struct call *c, enum value_type type, const struct blocking_wait *wait);
 
 /* Reads a time-out in seconds, with a fraction. Errors as Redis says them: "timeout is not a float or out of range",
  * "timeout is negative". */
