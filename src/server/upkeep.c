@@ -137,9 +137,9 @@ static void obey_signal(struct server *s) {
 
 /* `next_timeout_ms`: of a blocked client, monotonic. */
 static int64_t time_to_next(const struct worker *w, int64_t next_timeout_ms) {
-	bool expires = expiry_is_allowed(w);
-	if (w->expire_more && expires) return 0;
-	int64_t wait_ms = gate_is_limited(&w->member) ? RETRY_MS : TICK_MS;
+	bool limited = gate_is_limited(&w->member), expires = expiry_is_allowed(w);
+	if (w->expire_more && expires && !limited) return 0;
+	int64_t wait_ms = limited ? RETRY_MS : TICK_MS;
 	if (expires && w->next_expiry_ms != INT64_MAX) {
 		int64_t until = w->next_expiry_ms + 1 - w->now_ms;
 		if (until < EXPIRY_SPACING_MS) until = EXPIRY_SPACING_MS;
