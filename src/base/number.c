@@ -16,13 +16,13 @@ static const char digit_pairs[] =
 	"5556575859606162636465666768697071727374757677787980818283848586878889909192939495969798"
 	"99";
 
+/* By the bits: log10(2) is 1233 / 4096, near enough for 64 of them, and a table says whether it is one more. */
 static size_t count_digits(uint64_t value) {
-	size_t digits = 1;
-
-	for (; value >= 10000; value /= 10000) digits += 4;
-	if (value >= 1000) return digits + 3;
-	if (value >= 100) return digits + 2;
-	return value >= 10 ? digits + 1 : digits;
+	static const uint64_t powers[] = { 0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000,
+		10000000000, 100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000,
+		10000000000000000, 100000000000000000, 1000000000000000000, 10000000000000000000u };
+	unsigned bits = 64u - (unsigned)__builtin_clzll(value | 1), digits = bits * 1233 >> 12;
+	return digits + (value >= powers[digits]);
 }
 
 size_t number_format_u64(char *out, uint64_t value) {

@@ -16,43 +16,13 @@ enum {
 	FORMAT_GUESS = 256,
 };
 
-/* "00" to "99": two digits cost one division by 100. */
-static const char digit_pairs[] = "0001020304050607080910111213141516171819"
-				  "2021222324252627282930313233343536373839"
-				  "4041424344454647484950515253545556575859"
-				  "6061626364656667686970717273747576777879"
-				  "8081828384858687888990919293949596979899";
-
-/* Three digits or more; the caller has dealt with fewer. */
-static char *put_long_number(char *at, uint64_t n) {
-	char digits[NUMBER_I64_MAX_CHARS];
-	char *first = digits + sizeof(digits);
-	while (n >= 100) {
-		first -= 2;
-		memcpy(first, digit_pairs + n % 100 * 2, 2);
-		n /= 100;
-	}
-	if (n >= 10) {
-		first -= 2;
-		memcpy(first, digit_pairs + n * 2, 2);
-	} else {
-		*--first = (char)('0' + n);
-	}
-	size_t len = (size_t)(digits + sizeof(digits) - first);
-	memcpy(at, first, len);
-	return at + len;
-}
-
+/* With room for NUMBER_I64_MAX_CHARS; what follows the digits may be overwritten. */
 static inline char *put_number(char *at, uint64_t n) {
 	if (n < 10) {
 		*at = (char)('0' + n);
 		return at + 1;
 	}
-	if (n < 100) {
-		memcpy(at, digit_pairs + n * 2, 2);
-		return at + 2;
-	}
-	return put_long_number(at, n);
+	return at + number_format_u64(at, n);
 }
 
 static inline char *put_end(char *at) {

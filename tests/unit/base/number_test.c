@@ -50,9 +50,14 @@ static void test_parse_u64(void **state) {
 }
 
 static void test_integers_there_and_back(void **state) {
+	enum { NEAR_POWERS = 3 * 20 };
+	uint64_t power = 1;
 	(void)state;
 	for (int i = 0; i < 200000; i++) {
 		uint64_t bits = random_u64() >> random_below(64);
+		/* First where the number of digits changes. */
+		if (i < NEAR_POWERS) bits = power + (uint64_t)(i % 3) - 1;
+		if (i < NEAR_POWERS && i % 3 == 2) power *= 10;
 		char ours[NUMBER_I64_MAX_CHARS + 1], plain[32];
 		int64_t back_signed;
 		uint64_t back;
