@@ -1,6 +1,7 @@
 # The build directories and how each is configured. Sourced by ./dev.
 #
-#   build         release, gcc, link-time optimisation: what users run
+#   build         release, gcc, link-time optimisation, laid out by the counts of build-profile: what users run
+#   build-profile the same code with gcc's counters in it, which scripts/train.py keeps busy for some seconds
 #   build-clang   the same code through clang's warnings, and compile_commands.json for clang-tidy
 #   build-asan    clang, address and undefined-behaviour sanitizers, asserts on
 #   build-tsan    clang, thread sanitizer, asserts on
@@ -31,20 +32,39 @@ compile() {
 	if [ -e "$dir/src/tools/tarn-cli" ]; then ln -sfn src/tools/tarn-cli "$dir/tarn-cli"; fi
 }
 
+# Counts, once per checkout, how often each piece of code runs. Code that has changed since is compiled without counts; `./dev
+# clean` makes the next build count anew.
+count_steps() {
+	[ ! -e build-profile/counted ] || return 0
+	configure build-profile gcc --buildtype=release -Db_lto=true -Db_pgo=generate -Dunit_tests=disabled
+	compile build-profile tarn-server
+	find build-profile -name '*.gcda' -delete
+	say "counting what runs how often, to lay the release out for it"
+	python3 scripts/train.py build-profile/tarn-server || die "scripts/train.py failed"
+	touch build-profile/counted
+}
+
+configure_release() {
+	count_steps
+	configure build gcc --buildtype=release -Db_lto=true -Db_pgo=use
+	# gcc looks for an object's counts beside it.
+	(cd build-profile && find . -name '*.gcda' -exec cp --parents -p -u -t ../build {} +)
+}
+
 build_release() {
 	install_packages "${build_packages[@]}"
-	configure build gcc --buildtype=release -Db_lto=true "$@"
+	configure_release
 	compile build
 }
 
 # The tests' form of the release: the same directory and options, with cmocka's tests in it because cmocka is there.
 build_release_for_tests() {
 	install_packages "${build_packages[@]}" "${test_packages[@]}" "${clang_packages[@]}"
-	configure build gcc --buildtype=release -Db_lto=true
+	configure_release
 	# Configured before cmocka was there? The dependency is looked for anew.
 	if ! grep -qs cmocka build/build.ninja; then
 		rm -f build/.dev-options
-		configure build gcc --buildtype=release -Db_lto=true
+		configure_release
 	fi
 	compile build
 }
