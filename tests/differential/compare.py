@@ -207,9 +207,9 @@ MEANT = [
     Difference(frozenset({"SORT", "SORT_RO"}),
                lambda words, ours, theirs: theirs == Error(b"ERR One or more scores can't be converted into double") and not _is_error(ours),
                "7.0 believes an errno that some number before has left"),
-    Difference(frozenset({"SORT", "SORT_RO"}),
-               lambda words, ours, theirs: theirs == Error(b"ERR One or more scores can't be converted into double") and not _is_error(ours),
-               "7.0 believes an errno that some number before has left"),
+    Difference(frozenset({"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP"}),
+               lambda words, ours, theirs: (ours, theirs) == (Error(b"ERR timeout is out of range"), Error(b"ERR timeout is negative")),
+               "a time-out that overflows is called what it is since 7.2"),
     Difference(frozenset({"FUNCTION"}), lambda words, ours, theirs: all(_is_error(reply) and bytes(reply).endswith(b" already exists") for reply in (ours, theirs)),
                "which of several names that are taken is told"),
     Difference(frozenset({"LPOS"}), lambda words, ours, theirs: _is_error(ours) and b"-9223372036854775808" in words, "the least rank is refused since 7.2"),
@@ -243,8 +243,10 @@ def _form(name, words):
         return FORMS[name]
     if is_loose(words):
         return _shape if b"LIMIT" in [word.upper() for word in words] else _any_order
-    if name.startswith(("EVAL", "FCALL")):
-        return plain_numbers if MADE_OF_SCORES.search(words[1]) or name.startswith("FCALL") else None
+    if name.startswith(("EVALSHA", "FCALL")):
+        return plain_numbers  # whose source is not at hand
+    if name.startswith("EVAL"):
+        return plain_numbers if MADE_OF_SCORES.search(words[1]) else None
     return plain_numbers if name.startswith(("Z", "BZ")) else _places if name.startswith("GEO") else None
 
 
