@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "commands/client_common.h"
 #include "commands/generated/command_handlers.h"
+#include "net/socket.h"
 #include "server/server.h"
 
 /* ---- This connection ---- */
@@ -231,6 +232,8 @@ static void kill_client(struct call *c, struct client *who) {
 	}
 	blocking_abandon(c->worker, who);
 	client_kill(who);
+	/* Its owner comes later, and our reply may be read before. */
+	socket_cut(who->fd);
 }
 
 static void kill_by_address(struct call *c) {

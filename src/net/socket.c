@@ -91,6 +91,10 @@ void socket_close_gently(int fd) {
 	close(fd);
 }
 
+void socket_cut(int fd) {
+	shutdown(fd, SHUT_RDWR);
+}
+
 void socket_set_no_delay(int fd, bool on) {
 	int value = on;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof(value));

@@ -25,6 +25,9 @@ int socket_accept(int listener);
  * read, so that is read first, as far as it is here and within reason. */
 void socket_close_gently(int fd);
 
+/* The peer sees the end at once, and nothing more goes either way; the descriptor stays for its owner to close. */
+void socket_cut(int fd);
+
 void socket_set_no_delay(int fd, bool on);
 void socket_set_keepalive(int fd, int interval_seconds);
 

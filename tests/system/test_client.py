@@ -2,6 +2,7 @@
 client must be seen and can be killed from any connection.
 """
 import re
+import select
 import time
 
 import pytest
@@ -251,6 +252,17 @@ def test_kill_of_many_clients_of_all_workers(dial):
         assert a.cmd("CLIENT", "KILL", "ID", victim.cmd("CLIENT", "ID")) == 1
     assert all(victim.is_closed() for victim in victims)
     assert a.cmd("PING") == b"PONG"
+
+
+def test_kill_is_seen_before_its_answer(dial):
+    """A pool looks at a connection's socket before it uses it again."""
+    admin = dial()
+    for _ in range(100):
+        victim = dial()
+        number = victim.cmd("CLIENT", "ID")
+        assert admin.cmd("CLIENT", "KILL", "ID", number) == 1
+        assert select.select([victim.sock], [], [], 0)[0]
+        assert victim.is_closed()
 
 
 def test_kill_the_old_way(dial):
