@@ -62,6 +62,7 @@ void tracking_release(struct tracking *t) {
 	if (!t->_tables) return;
 	free_tables(take_tables(t));
 	tracking__free_prefixes(t);
+	tracking__free_redirects(t);
 }
 
 /* Under the world. A million names take a while to free, which nobody has to wait for. */
@@ -84,6 +85,7 @@ static void free_changes(
 void tracking_worker_release(struct tracking_worker *tw) {
 	free_changes(tw->_changes, tw->_change_count, tw->_broadcasts, tw->_broadcast_count);
 	table_release(&tw->_broadcast_names);
+	mem_free(tw->_routes);
 	table_release(&tw->_trackers);
 	buffer_release(&tw->_names);
 	for (int i = 0; i < 2; i++) buffer_release(&tw->_frames[i]);
@@ -189,10 +191,6 @@ static struct tracked *take_out(struct tracking *t, uint32_t shard, struct slice
 	return x;
 }
 
-static void add_listener(struct tracking_worker *tw, unsigned worker) {
-	tw->_audience[worker / 64] |= UINT64_C(1) << worker % 64;
-}
-
 static void add_change(struct worker *w, struct tracked *x, uint64_t by) {
 	struct tracking_worker *tw = &w->tracking;
 	if (tw->_change_count == tw->_change_cap) {
@@ -203,7 +201,7 @@ static void add_change(struct worker *w, struct tracked *x, uint64_t by) {
 	const holder_t *holders = tracked_holders(x);
 	for (size_t i = 0; i < x->count;) {
 		unsigned worker = (unsigned)(holders[i] >> HOLDER_WORKER_SHIFT);
-		add_listener(tw, worker);
+		tracking__add_listener(tw, worker);
 		if (worker + 1 == w->server->worker_count) break;
 		i = tracked_first_of(x, worker + 1);
 	}
@@ -251,7 +249,7 @@ static bool fits_a_prefix(struct worker *w, struct slice name) {
 		const struct tracking_prefix *p = tracking__find_prefix(t, slice_of(name.ptr, t->_prefix_lengths[i]));
 		for (unsigned worker = 0; p && worker < t->_worker_count; worker++) {
 			if (atomic_load_explicit(&p->on_worker[worker].count, memory_order_relaxed) == 0) continue;
-			add_listener(&w->tracking, worker);
+			tracking__add_listener(&w->tracking, worker);
 			fits = true;
 		}
 	}
@@ -330,6 +328,7 @@ void tracking_upkeep(struct worker *w) {
 static void drop(struct batch *b) {
 	if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
 	free_changes(b->changes, b->change_count, b->broadcasts, b->broadcast_count);
+	mem_free(b->routes);
 	mem_free(b);
 }
 
@@ -345,22 +344,26 @@ static int compare_broadcasts(const void *a, const void *b) {
 }
 
 /* Takes over what the worker has gathered. `listeners`: other workers that get it. */
-static struct batch *make_batch(struct tracking_worker *tw, unsigned listeners) {
+static struct batch *make_batch(struct worker *w, unsigned listeners) {
+	struct tracking_worker *tw = &w->tracking;
 	struct batch *b = mem_alloc(sizeof(*b) + listeners * sizeof(b->deliveries[0]));
 	*b = (struct batch){ .everything = tw->_everything,
 		.change_count = tw->_change_count,
 		.broadcast_count = tw->_broadcast_count,
 		.changes = tw->_changes,
-		.broadcasts = tw->_broadcasts };
+		.broadcasts = tw->_broadcasts,
+		.route_count = tw->_route_count,
+		.routes = tw->_routes,
+		.redirects_made = w->server->tracking._redirects_made };
 	atomic_init(&b->refs, listeners + 1);
-	if (b->broadcast_count > 1)
-		qsort(b->broadcasts, b->broadcast_count, sizeof(struct broadcast *), compare_broadcasts);
 	table_release(&tw->_broadcast_names);
 	tw->_everything = false;
 	tw->_change_count = tw->_change_cap = 0;
 	tw->_broadcast_count = tw->_broadcast_cap = 0;
+	tw->_route_count = tw->_route_cap = 0;
 	tw->_changes = NULL;
 	tw->_broadcasts = NULL;
+	tw->_routes = NULL;
 	return b;
 }
 
@@ -368,7 +371,7 @@ static struct batch *make_batch(struct tracking_worker *tw, unsigned listeners) 
 static bool take_audience(struct worker *w, uint64_t audience[GATE_MAX_MEMBERS / 64], unsigned *others) {
 	struct tracking_worker *tw = &w->tracking;
 	if (tw->_everything)
-		for (unsigned i = 0; i < w->server->worker_count; i++) add_listener(tw, i);
+		for (unsigned i = 0; i < w->server->worker_count; i++) tracking__add_listener(tw, i);
 	uint64_t own_bit = UINT64_C(1) << w->index % 64, *own = &tw->_audience[w->index / 64];
 	bool listens = *own & own_bit;
 	*own &= ~own_bit;
@@ -385,10 +388,13 @@ void tracking_tell(struct worker *w) {
 	evict_some(w, tw->_added + EVICTIONS_PER_COMMAND);
 	tw->_added = 0;
 	if (!tw->_everything && tw->_change_count == 0 && tw->_broadcast_count == 0) return;
+	if (tw->_broadcast_count > 1)
+		qsort(tw->_broadcasts, tw->_broadcast_count, sizeof(struct broadcast *), compare_broadcasts);
+	tracking__route(w);
 	uint64_t audience[GATE_MAX_MEMBERS / 64];
 	unsigned others;
 	bool listens = take_audience(w, audience, &others);
-	struct batch *b = make_batch(tw, others);
+	struct batch *b = make_batch(w, others);
 	struct delivery *d = b->deliveries;
 	for (unsigned i = 0; i < GATE_MAX_MEMBERS / 64; i++) {
 		for (uint64_t left = audience[i]; left; left &= left - 1, d++) {

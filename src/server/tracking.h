@@ -14,7 +14,8 @@
  *  2. A key is remembered under the gate under which it was read, before that is left; it is taken out under the gate
  *     under which it was changed.
  *  3. The table of prefixes changes under the world. In each prefix a worker has a place of its own, with its clients that
- *     want it and their number, which others read.
+ *     want it and their number, which others read. So does the table of redirects, in which all workers see where a
+ *     client's notices go; its owner marks one that is over.
  *  4. A worker's trackers are its own, or are changed under the world. Only the owner writes to a client.
  *  5. What a command has changed is told when it has ended and holds no gate (AFTER_TRACK), and before its reply leaves:
  *     others by message, the worker's own clients at once, behind the reply.
@@ -27,8 +28,9 @@
  * so the invalidation comes behind the reply, whichever thread was faster. A client that reads again before the message
  * is there loses a fresh value; that costs a read, and is never wrong. Prefixes are known to everybody before CLIENT
  * TRACKING is answered (rule 3). Where memory for a name or a list is lacking, everything is invalidated instead.
- * With REDIRECT replies and invalidations take different connections, and order between them is the client's care, as in
- * Redis.
+ * With REDIRECT the read's reply and the invalidation take different connections, and order between them is the client's
+ * care, as in Redis. But like any invalidation it is on its way to its worker before the change is answered, so whoever
+ * asks the target something after that gets it first: who has changed the key sends it to the target's worker itself.
  *
  * A client that has gone or tracks no more stays in the tables until the key changes; its number is never used again.
  *
@@ -48,6 +50,8 @@ struct call;
 struct change;
 struct client;
 struct command;
+struct redirect;
+struct route;
 struct tracker;
 struct tracking_prefix;
 struct worker;
@@ -63,7 +67,11 @@ struct tracking {
 	struct table _prefixes;  /* of struct tracking_prefix */
 	size_t *_prefix_lengths; /* the different lengths of prefixes, ascending */
 	size_t _prefix_length_count, _prefix_length_cap;
-	size_t _prefix_tidy_at; /* with so many prefixes those that nobody wants any more are looked for */
+	size_t _prefix_tidy_at;         /* with so many prefixes those that nobody wants any more are looked for */
+	struct table _redirects;        /* of struct redirect, by the client that redirects */
+	struct redirect *_broadcasting; /* those of BCAST */
+	size_t _redirect_tidy_at;
+	uint64_t _redirects_made;                          /* ever */
 	_Atomic size_t _keys __attribute__((aligned(64))); /* in the tables */
 	_Atomic size_t _items;                             /* holders of all of them */
 	_Atomic size_t _clients;                           /* that track */
@@ -80,6 +88,8 @@ struct tracking_worker {
 	struct broadcast **_broadcasts; /* keys that fit somebody's prefix, each once */
 	size_t _broadcast_count, _broadcast_cap;
 	struct table _broadcast_names;
+	struct route *_routes; /* to the targets of clients that redirect */
+	size_t _route_count, _route_cap;
 	size_t _added;                             /* keys remembered since then */
 	uint64_t _audience[GATE_MAX_MEMBERS / 64]; /* a bit per worker that has to hear of it */
 	bool _everything;                          /* told to be invalid: data was flushed, or memory was short */

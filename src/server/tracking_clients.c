@@ -6,25 +6,24 @@
 #include "server/server.h"
 #include "server/tracking_private.h"
 
+#define NO_CLIENT UINT64_MAX
+
 /* A client that tracks, has tracked, or is redirected to. */
 struct tracker {
 	struct client *client;
-	uint32_t flags;           /* enum tracking_flags */
-	uint64_t target;          /* the client that it redirects to; 0: none */
-	struct worker *target_on; /* its owner */
-	struct wanting **wants;   /* of BCAST, in the order of their prefixes */
+	uint32_t flags;            /* enum tracking_flags */
+	uint64_t target;           /* the client that it redirects to; 0: none */
+	struct worker *target_on;  /* its owner */
+	struct redirect *redirect; /* where all workers see that; NULL without a target */
+	struct wanting **wants;    /* of BCAST, in the order of their prefixes */
 	size_t want_count;
 	size_t bytes; /* of memory, all in all */
 };
 
 /* ---- Finding ---- */
 
-static uint64_t id_hash(uint64_t id) {
-	return id * UINT64_C(0x9E3779B97F4A7C15); /* 2^64 by the golden ratio: spreads what counts up */
-}
-
 static uint64_t tracker_hash(const void *item) {
-	return id_hash(((const struct tracker *)item)->client->id);
+	return tracking__id_hash(((const struct tracker *)item)->client->id);
 }
 
 static bool tracker_has_id(const void *item, const void *id) {
@@ -32,7 +31,7 @@ static bool tracker_has_id(const void *item, const void *id) {
 }
 
 static struct table_place place_of(const struct worker *w, uint64_t id) {
-	return table_find(&w->tracking._trackers, id_hash(id), tracker_has_id, &id);
+	return table_find(&w->tracking._trackers, tracking__id_hash(id), tracker_has_id, &id);
 }
 
 static struct tracker *find(const struct worker *w, uint64_t id) {
@@ -47,7 +46,7 @@ static struct tracker *tracker_of(struct client *c) {
 	t->client = c;
 	t->bytes = mem_size_class(sizeof(*t));
 	c->tracker = t;
-	table_insert(&c->worker->tracking._trackers, id_hash(c->id), t, tracker_hash);
+	table_insert(&c->worker->tracking._trackers, tracking__id_hash(c->id), t, tracker_hash);
 	return t;
 }
 
@@ -139,6 +138,30 @@ static void show(struct tracker *t) {
 	if (caching) c->flags |= CLIENT_CACHING;
 }
 
+static void end_redirect(struct tracker *t) {
+	if (t->redirect) atomic_store_explicit(&t->redirect->off, true, memory_order_relaxed);
+	t->redirect = NULL;
+	t->target = 0;
+	t->target_on = NULL;
+}
+
+static void begin_redirect(struct tracker *t, const struct client *target) {
+	/* So that it can be found by its number. */
+	(void)tracker_of((struct client *)(uintptr_t)target);
+	t->target = target->id;
+	t->target_on = target->worker;
+	struct slice *prefixes = mem_alloc((t->want_count + 1) * sizeof(*prefixes));
+	for (size_t i = 0; i < t->want_count; i++) prefixes[i] = prefix_name(t->wants[i]->prefix);
+	struct redirect wanted = { .source = t->client->id,
+		.target = t->target,
+		.source_on = t->client->worker,
+		.target_on = t->target_on,
+		.noloop = (t->flags & TRACKING_NOLOOP) != 0,
+		.broadcasts = (t->flags & TRACKING_BCAST) != 0 };
+	t->redirect = tracking__add_redirect(&t->client->worker->server->tracking, &wanted, prefixes, t->want_count);
+	mem_free(prefixes);
+}
+
 void tracking_start(struct client *c, const struct tracking_wish *wish) {
 	struct tracking *server = &c->worker->server->tracking;
 	struct tracker *t = tracker_of(c);
@@ -147,18 +170,12 @@ void tracking_start(struct client *c, const struct tracking_wish *wish) {
 		atomic_store_explicit(&server->_on, true, memory_order_relaxed);
 	}
 	t->flags = TRACKING_ON | wish->flags | (t->flags & TRACKING_CACHING);
-	t->target = 0;
-	t->target_on = NULL;
-	if (wish->target) {
-		/* So that it can be found by its number. */
-		(void)tracker_of((struct client *)(uintptr_t)wish->target);
-		t->target = wish->target->id;
-		t->target_on = wish->target->worker;
-	}
+	end_redirect(t);
 	if (wish->prefix_count > 0)
 		want_all(t, wish->prefixes, wish->prefix_count);
 	else if (wish->flags & TRACKING_BCAST)
 		want_every_key(t);
+	if (wish->target) begin_redirect(t, wish->target);
 	show(t);
 }
 
@@ -166,9 +183,8 @@ void tracking_stop(struct client *c) {
 	struct tracker *t = c->tracker;
 	if (!is_on(t)) return;
 	want_nothing(t);
+	end_redirect(t);
 	t->flags = 0;
-	t->target = 0;
-	t->target_on = NULL;
 	show(t);
 	atomic_fetch_sub_explicit(&c->worker->server->tracking._clients, 1, memory_order_relaxed);
 }
@@ -319,21 +335,33 @@ static void tell(struct worker *w, struct tracker *t, struct notice *n) {
 
 /* ---- Telling a worker's clients ---- */
 
+/* Whether the batch has its own way to the client's target, so that nothing is to be told here. */
+static bool was_routed(const struct batch *b, const struct tracker *t) {
+	return t->redirect && t->redirect->number <= b->redirects_made;
+}
+
 struct telling {
 	struct worker *worker;
+	const struct batch *batch;
 	struct notice notice;
 };
 
 static void tell_everything(void *context, void *item) {
 	struct telling *x = context;
-	if (is_on(item)) tell(x->worker, item, &x->notice);
+	if (is_on(item) && !was_routed(x->batch, item)) tell(x->worker, item, &x->notice);
 }
 
 static bool is_own_doing(const struct tracker *t, uint64_t by) {
 	return t->flags & TRACKING_NOLOOP && t->client->id == by;
 }
 
-static void deliver_change(struct worker *w, const struct change *change) {
+static void name_change(struct notice *n, struct worker *w, const struct tracked *x) {
+	struct reply r;
+	begin_names(n, w, 1, &r);
+	reply_bulk(&r, x->name, x->len);
+}
+
+static void deliver_change(struct worker *w, const struct batch *b, const struct change *change) {
 	const struct tracked *x = change->what;
 	const holder_t *holders = tracked_holders(x);
 	struct notice n = { 0 };
@@ -341,13 +369,9 @@ static void deliver_change(struct worker *w, const struct change *change) {
 	for (size_t i = tracked_first_of(x, w->index); i < x->count; i++) {
 		if (holders[i] >> HOLDER_WORKER_SHIFT != w->index) break;
 		struct tracker *t = find(w, holders[i] & HOLDER_ID_MASK);
-		if (!is_on(t) || t->flags & TRACKING_BCAST || is_own_doing(t, change->by)) continue;
-		if (!made) {
-			struct reply r;
-			begin_names(&n, w, 1, &r);
-			reply_bulk(&r, x->name, x->len);
-			made = true;
-		}
+		if (!is_on(t) || t->flags & TRACKING_BCAST || is_own_doing(t, change->by) || was_routed(b, t)) continue;
+		if (!made) name_change(&n, w, x);
+		made = true;
 		tell(w, t, &n);
 	}
 }
@@ -358,28 +382,34 @@ struct group {
 	size_t count;
 };
 
-static size_t count_foreign(const struct group *g, const struct tracker *t) {
+/* Of NOLOOP; for others `but_of` is of no client. */
+static uint64_t noloop_id(const struct tracker *t) {
+	return t->flags & TRACKING_NOLOOP ? t->client->id : NO_CLIENT;
+}
+
+static size_t count_news(const struct group *g, uint64_t but_of) {
+	if (but_of == NO_CLIENT) return g->count;
 	size_t count = 0;
-	for (size_t i = 0; i < g->count; i++) count += !is_own_doing(t, g->keys[i]->by);
+	for (size_t i = 0; i < g->count; i++) count += g->keys[i]->by != but_of;
 	return count;
 }
 
-/* Names the keys of the group that are news to `t`, `count` of them. */
-static void name_group(
-	struct notice *n, struct worker *w, const struct group *g, const struct tracker *t, size_t count) {
+/* Names the keys of the group, but for those that this client has changed: `count` of them. */
+static void name_group(struct notice *n, struct worker *w, const struct group *g, uint64_t but_of, size_t count) {
 	struct reply r;
 	begin_names(n, w, count, &r);
 	for (size_t i = 0; i < g->count; i++)
-		if (!is_own_doing(t, g->keys[i]->by)) reply_slice(&r, broadcast_name(g->keys[i]));
+		if (g->keys[i]->by != but_of) reply_slice(&r, broadcast_name(g->keys[i]));
 }
 
-static void deliver_group(struct worker *w, const struct group *g, const struct wanting *first) {
+static void deliver_group(struct worker *w, const struct batch *b, const struct group *g, const struct wanting *first) {
 	struct notice n = { 0 };
 	bool has_all = false; /* the notice at hand names the whole group, as almost everybody wants it */
 	for (const struct wanting *x = first; x; x = x->next) {
-		size_t count = x->tracker->flags & TRACKING_NOLOOP ? count_foreign(g, x->tracker) : g->count;
-		if (count == 0) continue;
-		if (!has_all || count < g->count) name_group(&n, w, g, x->tracker, count);
+		uint64_t but_of = noloop_id(x->tracker);
+		size_t count = count_news(g, but_of);
+		if (count == 0 || was_routed(b, x->tracker)) continue;
+		if (!has_all || count < g->count) name_group(&n, w, g, but_of, count);
 		has_all = count == g->count;
 		tell(w, x->tracker, &n);
 	}
@@ -400,8 +430,38 @@ static void deliver_prefixes_of(struct worker *w, const struct batch *b, size_t 
 			tracking__find_prefix(&w->server->tracking, slice_of(keys[i]->name, len));
 		if (!p || !p->on_worker[w->index].first) continue;
 		struct group g = { keys + i, end - i };
-		deliver_group(w, &g, p->on_worker[w->index].first);
+		deliver_group(w, b, &g, p->on_worker[w->index].first);
 	}
+}
+
+/* ---- Telling targets ---- */
+
+/* The target is gone, which its source has to hear. */
+static void report_broken(struct worker *w, const struct route *x) {
+	struct redirected *r = mem_alloc(sizeof(*r));
+	*r = (struct redirected){ { .run = come_back }, w, x->source, x->target, 0 };
+	post(x->source_on, r);
+}
+
+static void deliver_route(struct worker *w, const struct batch *b, const struct route *x) {
+	const struct tracker *target = find(w, x->target);
+	if (!target) {
+		report_broken(w, x);
+		return;
+	}
+	struct notice n;
+	if (x->subject == ROUTE_EVERYTHING) {
+		begin_notice(&n, w);
+	} else if (x->subject == ROUTE_CHANGE) {
+		name_change(&n, w, b->changes[x->first].what);
+	} else {
+		struct group g = { b->broadcasts + x->first, x->count };
+		uint64_t but_of = x->noloop ? x->source : NO_CLIENT;
+		size_t count = count_news(&g, but_of);
+		if (count == 0) return;
+		name_group(&n, w, &g, but_of, count);
+	}
+	hand_over(target->client, &n);
 }
 
 static void trim(struct buffer *b) {
@@ -412,14 +472,16 @@ static void trim(struct buffer *b) {
 void tracking__deliver(struct worker *w, const struct batch *b) {
 	const struct tracking *server = &w->server->tracking;
 	if (b->everything) {
-		struct telling x = { .worker = w };
+		struct telling x = { .worker = w, .batch = b };
 		begin_notice(&x.notice, w);
 		table_each(&w->tracking._trackers, tell_everything, &x);
 	}
-	for (size_t i = 0; i < b->change_count; i++) deliver_change(w, &b->changes[i]);
+	for (size_t i = 0; i < b->change_count; i++) deliver_change(w, b, &b->changes[i]);
 	if (b->broadcast_count > 0)
 		for (size_t i = 0; i < server->_prefix_length_count; i++)
 			deliver_prefixes_of(w, b, server->_prefix_lengths[i]);
+	for (size_t i = 0; i < b->route_count; i++)
+		if (b->routes[i].target_on == w) deliver_route(w, b, &b->routes[i]);
 	trim(&w->tracking._names);
 	for (int i = 0; i < 2; i++) trim(&w->tracking._frames[i]);
 }

@@ -89,6 +89,36 @@ static inline struct slice prefix_name(const struct tracking_prefix *p) {
 	return slice_of(p->name, p->len);
 }
 
+/* A client that redirects. */
+struct redirect {
+	uint64_t source, target; /* clients */
+	struct worker *source_on, *target_on;
+	uint64_t number; /* counted up as they are made */
+	bool noloop, broadcasts;
+	_Atomic bool
+		off; /* it is over: set by the owner of the source. Relaxed: an invalidation too many does no harm */
+	struct redirect *next; /* of those that broadcast */
+	size_t prefix_count;   /* of BCAST */
+	struct slice prefixes[];
+};
+
+static inline bool redirect_is_off(const struct redirect *r) {
+	return atomic_load_explicit(&r->off, memory_order_relaxed);
+}
+
+/* What the target of a client that redirects has to hear of. */
+struct route {
+	uint64_t source, target;
+	struct worker *source_on, *target_on;
+	bool noloop;
+	enum route_subject {
+		ROUTE_EVERYTHING,
+		ROUTE_CHANGE, /* the batch's change `first` */
+		ROUTE_GROUP,  /* `count` of its broadcasts, from `first` on */
+	} subject;
+	size_t first, count;
+};
+
 /* What one command has changed, for all workers that have to hear of it. Nobody changes it; each drops a reference. */
 struct batch {
 	_Atomic uint32_t refs;
@@ -96,6 +126,9 @@ struct batch {
 	size_t change_count, broadcast_count;
 	struct change *changes;        /* in the order in which they were made */
 	struct broadcast **broadcasts; /* in the order of their names */
+	size_t route_count;
+	struct route *routes;
+	uint64_t redirects_made; /* when the routes were: those that came later are not among them */
 	struct delivery {
 		struct message message;
 		struct batch *batch;
@@ -104,6 +137,23 @@ struct batch {
 
 /* Tells the worker's own clients. On that worker, inside, holding no gate. */
 void tracking__deliver(struct worker *w, const struct batch *b);
+
+static inline void tracking__add_listener(struct tracking_worker *tw, unsigned worker) {
+	tw->_audience[worker / 64] |= UINT64_C(1) << worker % 64;
+}
+
+static inline uint64_t tracking__id_hash(uint64_t id) {
+	return id * UINT64_C(0x9E3779B97F4A7C15); /* 2^64 by the golden ratio: spreads what counts up */
+}
+
+/* ---- tracking_redirects.c ---- */
+
+/* Makes one like `wanted`, with copies of the prefixes. Under the world. It is freed some time after it is off. */
+struct redirect *tracking__add_redirect(
+	struct tracking *t, const struct redirect *wanted, const struct slice *prefixes, size_t count);
+void tracking__free_redirects(struct tracking *t);
+/* Routes what the worker has changed, its broadcasts being in order. Inside, holding no gate. */
+void tracking__route(struct worker *w);
 
 /* ---- tracking_prefixes.c ---- */
 

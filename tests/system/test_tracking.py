@@ -16,6 +16,17 @@ OK = Status(b"OK")
 BROKEN = b"tracking-redir-broken"
 
 
+def names_of(message):
+    """The names that are invalid, None for all. RESP3 pushes it, RESP2 publishes it."""
+    if isinstance(message, Push):
+        kind, names = message.items
+        assert kind == b"invalidate"
+    else:
+        kind, channel, names = message
+        assert (kind, channel) == (b"message", b"__redis__:invalidate")
+    return names if isinstance(names, list) else None
+
+
 class Reader:
     """A client with a cache to be: it asks, and hears what is invalid. In RESP2 it hears on a second connection."""
 
@@ -46,15 +57,7 @@ class Reader:
 
     def heard(self):
         """The names that are invalid now, None for all; waits for them."""
-        message = self.messages.pop(0) if self.messages else self.ear.read()
-        if self.protocol == 3:
-            assert isinstance(message, Push), message
-            kind, names = message.items
-            assert kind == b"invalidate"
-        else:
-            kind, channel, names = message
-            assert (kind, channel) == (b"message", b"__redis__:invalidate")
-        return names if isinstance(names, list) else None
+        return names_of(self.messages.pop(0) if self.messages else self.ear.read())
 
     def all_heard(self, other, key="sentinel"):
         """All that `other` has caused so far: it ends with a change of this key."""
@@ -807,3 +810,49 @@ def test_an_invalidation_comes_before_what_follows_the_change(wires, protocol):
         for reader in readers:
             assert reader.read() == Push((b"invalidate", [b"k"]))
             assert reader.read() == Status(b"PONG")
+
+
+@pytest.mark.parametrize("options", ([], ["BCAST"], ["BCAST", "PREFIX", "k"], ["NOLOOP"], ["BCAST", "NOLOOP"]), ids=" ".join)
+def test_an_invalidation_comes_before_what_follows_the_change_by_way_of_others(wires, protocol, options):
+    """The same for the targets of those who redirect, wherever these are."""
+    writer, readers, targets = wires(protocol), [wires(protocol) for _ in range(5)], [wires(protocol) for _ in range(4)]
+    numbers = [target("CLIENT", "ID") for target in targets]
+    for target in targets if protocol == 2 else ():
+        target("SUBSCRIBE", "__redis__:invalidate")
+    for i, reader in enumerate(readers):
+        assert reader("CLIENT", "TRACKING", "ON", "REDIRECT", numbers[i % len(numbers)], *options) == OK
+    expected = [1 + (i + len(targets) < len(readers)) for i in range(len(targets))]
+    for turn in range(100):
+        for reader in readers:
+            reader("GET", "k")
+        if turn % 10 == 9:
+            writer("FLUSHALL")
+        else:
+            writer("SET", "k", "v")
+        for target in targets:
+            target.send(request("PING"))
+        for target, count in zip(targets, expected):
+            heard = [target.read() for _ in range(count + 1)]
+            names = [b"k"] if turn % 10 != 9 else None
+            assert [names_of(message) for message in heard[:count]] == [names] * count
+            assert heard[count] == (Status(b"PONG") if protocol == 3 else [b"pong", b""])
+
+
+def test_redirects_come_and_go(wires, protocol):
+    """Whoever changes where it redirects to, or stops, is told there from then on, whatever the change before has on its way."""
+    writer, reader, ears = wires(3), wires(3), [wires(3) for _ in range(6)]
+    numbers = [ear("CLIENT", "ID") for ear in ears]
+    for turn in range(300):
+        here = turn % 7
+        words = [] if here == 6 else ["REDIRECT", numbers[here]]
+        assert reader("CLIENT", "TRACKING", "ON", *words) == OK
+        name = f"key:{turn}"
+        reader("GET", name)
+        writer("SET", name, "v")
+        listener = reader if here == 6 else ears[here]
+        listener.send(request("PING"))
+        assert [listener.read(), listener.read()] == [Push((b"invalidate", [name.encode()])), Status(b"PONG")]
+        if turn % 5 == 0:
+            assert reader("CLIENT", "TRACKING", "OFF") == OK
+    for listener in (reader, *ears):
+        assert listener("ECHO", "the end") == b"the end"
