@@ -305,8 +305,9 @@ static void stop_tracking_at_all(struct worker *w) {
 	if (!gate_take_world(&w->member)) return; /* next time */
 	if (atomic_load_explicit(&t->_clients, memory_order_relaxed) == 0) {
 		give_up_tables(t);
-		t->_prefix_tidy_at = 0;
+		t->_prefix_tidy_at = t->_redirect_tidy_at = 0;
 		tracking__tidy_prefixes(t);
+		tracking__tidy_redirects(t);
 		atomic_store_explicit(&t->_on, false, memory_order_relaxed);
 	}
 	gate_drop_world(&w->member);

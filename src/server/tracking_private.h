@@ -151,6 +151,8 @@ static inline uint64_t tracking__id_hash(uint64_t id) {
 /* Makes one like `wanted`, with copies of the prefixes. Under the world. It is freed some time after it is off. */
 struct redirect *tracking__add_redirect(
 	struct tracking *t, const struct redirect *wanted, const struct slice *prefixes, size_t count);
+/* Frees those that are off, when they may be many. Under the world. */
+void tracking__tidy_redirects(struct tracking *t);
 void tracking__free_redirects(struct tracking *t);
 /* Routes what the worker has changed, its broadcasts being in order. Inside, holding no gate. */
 void tracking__route(struct worker *w);

@@ -30,8 +30,7 @@ static void put_in(struct tracking *t, struct redirect *r) {
 	t->_broadcasting = r;
 }
 
-/* Frees those that are off, when they may be many. */
-static void tidy(struct tracking *t) {
+void tracking__tidy_redirects(struct tracking *t) {
 	if (table_count(&t->_redirects) < t->_redirect_tidy_at) return;
 	struct table all = t->_redirects;
 	t->_redirects = (struct table){ 0 };
@@ -53,7 +52,7 @@ static void tidy(struct tracking *t) {
 
 struct redirect *tracking__add_redirect(
 	struct tracking *t, const struct redirect *wanted, const struct slice *prefixes, size_t count) {
-	tidy(t);
+	tracking__tidy_redirects(t);
 	size_t bytes = sizeof(struct redirect) + count * sizeof(prefixes[0]);
 	for (size_t i = 0; i < count; i++) bytes += prefixes[i].len;
 	struct redirect *r = mem_alloc(bytes);
