@@ -35,20 +35,25 @@ compile() {
 # Counts, once per checkout, how often each piece of code runs. Code that has changed since is compiled without counts; `./dev
 # clean` makes the next build count anew.
 count_steps() {
-	[ ! -e build-profile/counted ] || return 0
+	local compiler
+	compiler=$(gcc -dumpfullversion)
+	[ "$(cat build-profile/counted 2>/dev/null)" != "$compiler" ] || return 0
 	configure build-profile gcc --buildtype=release -Db_lto=true -Db_pgo=generate -Dunit_tests=disabled
 	compile build-profile tarn-server
 	find build-profile -name '*.gcda' -delete
 	say "counting what runs how often, to lay the release out for it"
-	python3 scripts/train.py build-profile/tarn-server || die "scripts/train.py failed"
-	touch build-profile/counted
+	env -u GCOV_PREFIX -u GCOV_PREFIX_STRIP python3 scripts/train.py build-profile/tarn-server || die "scripts/train.py failed"
+	[ -n "$(find build-profile -name '*.gcda' -print -quit)" ] || die "the server in build-profile has counted nothing"
+	# ninja knows nothing of counts: what was compiled by others is made anew.
+	rm -f build/.dev-options
+	printf '%s' "$compiler" >build-profile/counted
 }
 
 configure_release() {
 	count_steps
 	configure build gcc --buildtype=release -Db_lto=true -Db_pgo=use
 	# gcc looks for an object's counts beside it.
-	(cd build-profile && find . -name '*.gcda' -exec cp --parents -p -u -t ../build {} +)
+	(cd build-profile && find . -name '*.gcda' -exec cp --parents -p -t ../build {} +) || die "the counts could not be copied"
 }
 
 build_release() {

@@ -6,6 +6,7 @@ way. So what is played here is a mix of everything that users do, on small value
 The counts are written when the server ends.
 """
 import contextlib
+import os
 import random
 import re
 import shutil
@@ -236,15 +237,20 @@ def connect(path, server):
 def main():
     random.seed(SEED)
     folder = tempfile.mkdtemp(prefix="tarn-train-")
-    path = f"{folder}/socket"
-    server = subprocess.Popen([sys.argv[1], "--port", "0", "--unixsocket", path, "--threads", "2", "--save", "", "--dir", folder,
-                               "--logfile", f"{folder}/log"])
+    program = Path(sys.argv[1]).resolve()
+    os.chdir(folder)  # a socket's path has room for a hundred bytes
+    path, log = "socket", Path("log")
+    server = subprocess.Popen([program, "--port", "0", "--unixsocket", path, "--threads", "2", "--save", "", "--logfile", log])
     try:
         last = connect(path, server)
         train(path)
         last.sock.sendall(encode(b"SHUTDOWN", b"NOSAVE"))
         if server.wait(60) != 0:
-            raise SystemExit(f"train.py: the server ended with {server.returncode}:\n" + Path(f"{folder}/log").read_text())
+            raise SystemExit(f"train.py: the server ended with {server.returncode}")
+    except BaseException:
+        if log.exists():
+            sys.stderr.write(log.read_text())
+        raise
     finally:
         server.kill()
         shutil.rmtree(folder, ignore_errors=True)

@@ -16,7 +16,7 @@ enum {
 	FORMAT_GUESS = 256,
 };
 
-/* With room for NUMBER_I64_MAX_CHARS; what follows the digits may be overwritten. */
+/* With room for NUMBER_I64_MAX_CHARS + 1; what follows the digits may be overwritten. */
 static inline char *put_number(char *at, uint64_t n) {
 	if (n < 10) {
 		*at = (char)('0' + n);

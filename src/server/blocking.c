@@ -205,7 +205,12 @@ void blocking_serve_or_wait(struct call *c, enum value_type type, const struct b
 	struct key key;
 	struct entry *e;
 	if (!call_write_first(c, type, wait->first_key, wait->key_count, &key, &e)) return;
-	if (!e || wait->serve(c, &key) != BLOCKING_SERVED) blocking_wait_or_answer(c, wait);
+	/* Its second look is no second access. */
+	uint32_t flags = c->view->flags;
+	c->view->flags |= VIEW_NO_TOUCH;
+	bool served = e && wait->serve(c, &key) == BLOCKING_SERVED;
+	c->view->flags = flags;
+	if (!served) blocking_wait_or_answer(c, wait);
 }
 
 /* Takes the client out of all queues, whose gates are held. */

@@ -437,8 +437,8 @@ static bool start(struct server *s, struct config *config, const struct command_
 	process_set_title(settings);
 	process_catch_signals(&s->signal_received, &s->workers[0].mailbox);
 	if (settings->crash_log_enabled) crash_install(s);
-	if (settings->jemalloc_bg_thread && !mem_set_background_purge(true))
-		log_warning("The allocator can't start its thread: freed memory goes back to the system late.");
+	if (!mem_set_background_purge(settings->jemalloc_bg_thread))
+		log_warning("The allocator's thread can't be started or stopped (jemalloc-bg-thread).");
 	log_notice("Running mode=standalone, port=%d, threads=%u.", (int)settings->port, s->worker_count);
 	log_notice("Server initialized");
 	/* Some of them may run already, and nothing is worth keeping yet. */

@@ -70,7 +70,7 @@ struct tracking {
 	size_t _prefix_tidy_at;         /* with so many prefixes those that nobody wants any more are looked for */
 	struct table _redirects;        /* of struct redirect, by the client that redirects */
 	struct redirect *_broadcasting; /* those of BCAST */
-	size_t _redirect_tidy_at;
+	size_t _redirect_tidy_at, _redirect_bytes;         /* so many of them, or so much added, are looked through */
 	uint64_t _redirects_made;                          /* ever */
 	_Atomic size_t _keys __attribute__((aligned(64))); /* in the tables */
 	_Atomic size_t _items;                             /* holders of all of them */

@@ -139,7 +139,10 @@ static void show(struct tracker *t) {
 }
 
 static void end_redirect(struct tracker *t) {
-	if (t->redirect) atomic_store_explicit(&t->redirect->off, true, memory_order_relaxed);
+	if (t->redirect) {
+		t->bytes -= t->redirect->bytes;
+		atomic_store_explicit(&t->redirect->off, true, memory_order_relaxed);
+	}
 	t->redirect = NULL;
 	t->target = 0;
 	t->target_on = NULL;
@@ -160,6 +163,7 @@ static void begin_redirect(struct tracker *t, const struct client *target) {
 		.broadcasts = (t->flags & TRACKING_BCAST) != 0 };
 	t->redirect = tracking__add_redirect(&t->client->worker->server->tracking, &wanted, prefixes, t->want_count);
 	mem_free(prefixes);
+	t->bytes += t->redirect->bytes;
 }
 
 void tracking_start(struct client *c, const struct tracking_wish *wish) {
@@ -170,7 +174,10 @@ void tracking_start(struct client *c, const struct tracking_wish *wish) {
 		atomic_store_explicit(&server->_on, true, memory_order_relaxed);
 	}
 	t->flags = TRACKING_ON | wish->flags | (t->flags & TRACKING_CACHING);
+	struct redirect *old = t->redirect;
 	end_redirect(t);
+	/* Then this is under the world. */
+	if (old && wish->target) tracking__drop_redirect(server, old);
 	if (wish->prefix_count > 0)
 		want_all(t, wish->prefixes, wish->prefix_count);
 	else if (wish->flags & TRACKING_BCAST)
@@ -182,8 +189,8 @@ void tracking_start(struct client *c, const struct tracking_wish *wish) {
 void tracking_stop(struct client *c) {
 	struct tracker *t = c->tracker;
 	if (!is_on(t)) return;
-	want_nothing(t);
 	end_redirect(t);
+	want_nothing(t);
 	t->flags = 0;
 	show(t);
 	atomic_fetch_sub_explicit(&c->worker->server->tracking._clients, 1, memory_order_relaxed);

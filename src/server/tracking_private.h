@@ -98,6 +98,7 @@ struct redirect {
 	_Atomic bool
 		off; /* it is over: set by the owner of the source. Relaxed: an invalidation too many does no harm */
 	struct redirect *next; /* of those that broadcast */
+	size_t bytes;          /* of memory */
 	size_t prefix_count;   /* of BCAST */
 	struct slice prefixes[];
 };
@@ -151,6 +152,8 @@ static inline uint64_t tracking__id_hash(uint64_t id) {
 /* Makes one like `wanted`, with copies of the prefixes. Under the world. It is freed some time after it is off. */
 struct redirect *tracking__add_redirect(
 	struct tracking *t, const struct redirect *wanted, const struct slice *prefixes, size_t count);
+/* Takes it out and frees it. Under the world. */
+void tracking__drop_redirect(struct tracking *t, struct redirect *r);
 /* Frees those that are off, when they may be many. Under the world. */
 void tracking__tidy_redirects(struct tracking *t);
 void tracking__free_redirects(struct tracking *t);

@@ -7,7 +7,7 @@
 #include "server/server.h"
 #include "server/tracking_private.h"
 
-enum { TIDY_FROM = 64 };
+enum { TIDY_FROM = 64, TIDY_BYTES = 1 << 20 };
 
 static uint64_t redirect_hash(const void *item) {
 	return tracking__id_hash(((const struct redirect *)item)->source);
@@ -31,7 +31,7 @@ static void put_in(struct tracking *t, struct redirect *r) {
 }
 
 void tracking__tidy_redirects(struct tracking *t) {
-	if (table_count(&t->_redirects) < t->_redirect_tidy_at) return;
+	if (table_count(&t->_redirects) < t->_redirect_tidy_at && t->_redirect_bytes < TIDY_BYTES) return;
 	struct table all = t->_redirects;
 	t->_redirects = (struct table){ 0 };
 	t->_broadcasting = NULL;
@@ -48,6 +48,19 @@ void tracking__tidy_redirects(struct tracking *t) {
 	}
 	table_release(&all);
 	t->_redirect_tidy_at = table_count(&t->_redirects) * 2 + TIDY_FROM;
+	t->_redirect_bytes = 0;
+}
+
+static bool is_this(const void *item, const void *redirect) {
+	return item == redirect;
+}
+
+void tracking__drop_redirect(struct tracking *t, struct redirect *r) {
+	table_remove(&t->_redirects, table_find(&t->_redirects, redirect_hash(r), is_this, r));
+	struct redirect **at = &t->_broadcasting;
+	while (*at && *at != r) at = &(*at)->next;
+	if (*at) *at = r->next;
+	mem_free(r);
 }
 
 struct redirect *tracking__add_redirect(
@@ -57,6 +70,8 @@ struct redirect *tracking__add_redirect(
 	for (size_t i = 0; i < count; i++) bytes += prefixes[i].len;
 	struct redirect *r = mem_alloc(bytes);
 	memcpy(r, wanted, sizeof(*r));
+	r->bytes = mem_size_class(bytes);
+	t->_redirect_bytes += r->bytes;
 	r->number = ++t->_redirects_made;
 	r->prefix_count = count;
 	char *name = (char *)(r->prefixes + count);

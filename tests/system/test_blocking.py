@@ -709,3 +709,18 @@ def test_less_than_a_millisecond_below_zero_is_none(wire, other, text):
 def test_time_outs_beyond_the_clock(wire):
     for command in (("WAIT", 0), ("WAITAOF", 0, 0)):
         assert wire(*command, 2 ** 63 - 1) == Error(b"ERR timeout is out of range")
+
+
+@pytest.mark.parametrize("pop, blocking", [(["LPOP", "k"], ["BLPOP", "k", "0"]), (["ZPOPMIN", "z"], ["BZPOPMIN", "z", "0"])], ids=["list", "zset"])
+def test_a_pop_that_need_not_wait_is_one_access(server, settings, pop, blocking):
+    c = server.wire(3)
+    settings(**{"maxmemory-policy": "allkeys-lfu", "lfu-log-factor": 0})
+    counts = []
+    for command in pop, blocking:
+        c("DEL", "k", "z")
+        c("RPUSH", "k", "a", "b")
+        c("ZADD", "z", 1, "a", 2, "b")
+        c(*command)
+        counts.append(c("OBJECT", "FREQ", command[1]))
+    c.close()
+    assert counts[0] == counts[1]
